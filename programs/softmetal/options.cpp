@@ -1,0 +1,93 @@
+#include "options.hpp"
+
+#include "machine/board_layout.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace softmetal {
+namespace {
+
+constexpr const char* footer = R"(Examples:
+  softmetal run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
+  softmetal run --kernel vmlinuz --append "console=ttyS0 root=/dev/vda" --disk root.img --memory 2G
+  softmetal run --kernel vmlinuz --initrd test.cpio.gz --append "console=ttyS0 panic=-1" \
+    --on-reset exit --stats=run.json < /dev/null > console.log
+
+The guest's first serial port is standard input and output. On a terminal every key goes to the guest,
+Ctrl-C included; Ctrl-A x quits, Ctrl-A p presses the power button, Ctrl-A h lists such keys.
+
+Exit status:
+  0    the guest powered itself off, or Ctrl-A x was pressed
+  2    an option or a file is not as it must be; nothing was run
+  3    the guest crashed (triple fault); its registers are on standard error
+  4    the host failed: resources, output, or the VM process itself
+  5    the guest asked for a reset, and --on-reset is exit
+  128+N  stopped by signal N: 130 by SIGINT, 143 by SIGTERM)";
+
+/// A word that stands for a value, with an error a person can read.
+template <class Enum>
+CLI::Validator one_of(std::vector<std::pair<std::string, Enum>> words) {
+    return CLI::Validator(
+        [words = std::move(words)](std::string& input) -> std::string {
+            std::string all;
+            for (const auto& [word, value] : words) {
+                if (word == input) {
+                    input = std::to_string(static_cast<int>(value));  // what CLI11 converts to an enum
+                    return {};
+                }
+                all += (all.empty() ? "" : ", ") + word;
+            }
+            return "'" + input + "' is not one of " + all;
+        },
+        "");
+}
+
+}  // namespace
+
+CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
+    using machine::Mode;
+    CLI::App* run = app.add_subcommand("run", "Run a virtual machine until it powers off");
+    run->footer(footer);
+    run->add_option("--kernel", options.kernel, "Linux kernel to boot (bzImage)")
+        ->required()
+        ->type_name("FILE");
+    run->add_option("--initrd", options.initrd, "Initial RAM disk for it")->type_name("FILE");
+    run->add_option("--append", options.command_line, "Kernel command line")->type_name("TEXT");
+    run->add_option(
+           "--disk", options.disks,
+           "Raw disk image or block device; repeat it for more disks; end it with ,readonly to protect it")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    run->add_option("--memory", options.memory, "Guest memory, with a suffix K, M, G or T")
+        ->type_name("SIZE")
+        ->capture_default_str();
+    run->add_option("--cpus", options.cpus, "Virtual processors")
+        ->type_name("N")
+        ->check(CLI::Range(1u, machine::layout::maximum_cpus))
+        ->capture_default_str();
+    run->add_option("--mode", options.mode, "How guest code runs: auto, interpret or translate")
+        ->type_name("MODE")
+        ->transform(one_of<Mode>(
+            {{"auto", Mode::automatic}, {"interpret", Mode::interpret}, {"translate", Mode::translate}}))
+        ->default_str("auto");
+    run->add_flag("--lockstep", options.lockstep,
+                  "Check the translator: run the interpreter behind it, stop at the first difference");
+    run->add_option("--on-reset", options.on_reset, "When the guest resets: restart or exit")
+        ->type_name("ACTION")
+        ->transform(one_of<OnReset>({{"restart", OnReset::restart}, {"exit", OnReset::exit}}))
+        ->default_str("restart");
+    run->add_option_function<std::string>(
+           "--stats",
+           [&options](const std::string& file) {
+               options.statistics = true;
+               options.statistics_file = file;
+           },
+           "Print counters at the end, or write them to FILE as JSON")
+        ->type_name("[FILE]")
+        ->expected(0, 1);
+    return run;
+}
+
+}  // namespace softmetal

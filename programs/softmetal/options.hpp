@@ -1,0 +1,32 @@
+// The command line of `softmetal run`.
+#pragma once
+
+#include "machine/machine.hpp"
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace softmetal {
+
+enum class OnReset { restart, exit };
+
+struct RunOptions {
+    std::string kernel;
+    std::optional<std::string> initrd;
+    std::string command_line;
+    std::vector<std::string> disks;
+    std::string memory = "1G";
+    unsigned cpus = 1;
+    machine::Mode mode = machine::Mode::automatic;
+    bool lockstep = false;
+    OnReset on_reset = OnReset::restart;
+    bool statistics = false;
+    std::string statistics_file;  // empty: a table on standard error
+};
+
+/// Adds the subcommand `run`, which fills `options`; both must outlive the parsing.
+CLI::App* add_run_command(CLI::App& app, RunOptions& options);
+
+}  // namespace softmetal

@@ -1,0 +1,10 @@
+// `softmetal run`: from checked options to an exit status.
+#pragma once
+
+#include "options.hpp"
+
+namespace softmetal {
+
+[[nodiscard]] int run_command(const RunOptions& options);
+
+}  // namespace softmetal

@@ -1,0 +1,66 @@
+#include "run_inputs.hpp"
+
+#include "host/control_socket.hpp"
+#include "host/input_file.hpp"
+#include "memory_size.hpp"
+
+#include <fmt/format.h>
+#include <string_view>
+
+namespace softmetal {
+namespace {
+
+constexpr std::string_view readonly_suffix = ",readonly";
+constexpr std::size_t longest_command_line =
+    4096;  // no x86 kernel takes more (boot protocol cmdline_size: 2047)
+
+Result<host::UniqueFd> open_disk(const std::string& path, bool read_only) {
+    auto disk = host::open_input_file("disk", path,
+                                      read_only ? host::FileAccess::read : host::FileAccess::read_write);
+    if (!disk) return disk;
+    if (auto locked = host::lock_file(disk->get(), !read_only, "disk", path); !locked)
+        return std::unexpected(locked.error());
+    return disk;
+}
+
+}  // namespace
+
+Result<RunInputs> open_run_inputs(const RunOptions& options) {
+    RunInputs inputs;
+    machine::MachineConfig& config = inputs.request.config;
+    const auto memory = parse_memory_size(options.memory);
+    if (!memory) return fail(fmt::format("--memory: {}", memory.error().message));
+    if (auto possible = check_guest_memory(*memory, host::host_memory_bytes()); !possible)
+        return fail(fmt::format("--memory: {}", possible.error().message));
+    if (options.command_line.size() > longest_command_line)
+        return fail(fmt::format("--append: {} characters are more than the {} a kernel takes",
+                                options.command_line.size(), longest_command_line));
+    config = {.memory_bytes = *memory,
+              .cpus = options.cpus,
+              .mode = options.mode,
+              .lockstep = options.lockstep,
+              .command_line = options.command_line};
+
+    auto kernel = host::open_input_file("kernel", options.kernel, host::FileAccess::read);
+    if (!kernel) return std::unexpected(kernel.error());
+    inputs.files.push_back(std::move(*kernel));
+    if (options.initrd) {
+        auto initrd = host::open_input_file("initrd", *options.initrd, host::FileAccess::read);
+        if (!initrd) return std::unexpected(initrd.error());
+        inputs.files.push_back(std::move(*initrd));
+        inputs.request.has_initrd = true;
+    }
+    for (std::string path : options.disks) {
+        const bool read_only = path.ends_with(readonly_suffix);
+        if (read_only) path.resize(path.size() - readonly_suffix.size());
+        auto disk = open_disk(path, read_only);
+        if (!disk) return std::unexpected(disk.error());
+        inputs.files.push_back(std::move(*disk));
+        inputs.request.disks.push_back({path, read_only});
+    }
+    if (inputs.request.descriptor_count() > host::ControlSocket::maximum_descriptors)
+        return fail(fmt::format("{} disks are too many", options.disks.size()));
+    return inputs;
+}
+
+}  // namespace softmetal

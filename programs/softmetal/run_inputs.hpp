@@ -1,0 +1,20 @@
+// The options of `softmetal run`, checked, with every file they name opened.
+#pragma once
+
+#include "base/result.hpp"
+#include "host/unique_fd.hpp"
+#include "machine/vm_process/protocol.hpp"
+#include "options.hpp"
+
+#include <vector>
+
+namespace softmetal {
+
+struct RunInputs {
+    machine::StartRequest request;
+    std::vector<host::UniqueFd> files;  // kernel, initrd where there is one, disks
+};
+
+[[nodiscard]] Result<RunInputs> open_run_inputs(const RunOptions& options);
+
+}  // namespace softmetal

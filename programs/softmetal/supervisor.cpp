@@ -1,0 +1,162 @@
+#include "supervisor.hpp"
+
+#include "host/byte_socket.hpp"
+#include "host/monotonic_time.hpp"
+
+#include <csignal>
+#include <utility>
+
+namespace softmetal {
+namespace {
+
+constexpr u64 second = 1'000'000'000;
+constexpr u64 time_to_stop = 5 * second;   // for the machine, its disks flushed
+constexpr u64 time_to_flush = 2 * second;  // for standard output, after we were told to stop
+
+}  // namespace
+
+Supervisor::Supervisor(std::unique_ptr<host::EventLoop> loop, host::SignalWatch signals)
+    : loop_(std::move(loop)), signals_(std::move(signals)) {}
+Supervisor::~Supervisor() = default;
+
+Result<std::unique_ptr<Supervisor>> Supervisor::create() {
+    auto loop = host::EventLoop::create();
+    if (!loop) return std::unexpected(loop.error());
+    auto signals = host::SignalWatch::create({SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCHLD});
+    if (!signals) return std::unexpected(signals.error());
+    std::unique_ptr<Supervisor> supervisor(new Supervisor(std::move(*loop), std::move(*signals)));
+    if (auto attached = supervisor->attach(); !attached) return std::unexpected(attached.error());
+    return supervisor;
+}
+
+Result<> Supervisor::attach() {
+    deadline_ = loop_->create_timer([this] { on_deadline(); });
+    auto watch = loop_->watch(signals_.fd(), {.read = true}, [this](host::Readiness) { on_signals(); });
+    if (!watch) return std::unexpected(watch.error());
+    signal_watch_ = std::move(*watch);
+    auto console =
+        Console::create(*loop_, {.action = [this](EscapeKeys::Action action) { on_action(action); },
+                                 .output_failed =
+                                     [this](const std::string& error) {
+                                         end_.output_error = error;
+                                         stop_machine();
+                                     },
+                                 .changed = [this] { check_over(); }});
+    if (!console) return std::unexpected(console.error());
+    console_ = std::move(*console);
+    return {};
+}
+
+Result<LifeEnd> Supervisor::run(const machine::StartRequest& request, const std::vector<int>& files) {
+    end_ = {};
+    process_over_ = false;
+    if (auto started = start(request, files); !started) return std::unexpected(started.error());
+    loop_->run();
+    deadline_->disarm();
+    control_watch_.reset();
+    control_.reset();
+    child_.reset();
+    return std::move(end_);
+}
+
+Result<> Supervisor::start(const machine::StartRequest& request, const std::vector<int>& files) {
+    auto control = host::ControlSocket::create_pair();
+    if (!control) return std::unexpected(control.error());
+    auto serial = host::create_byte_socket_pair();
+    if (!serial) return std::unexpected(serial.error());
+    auto child = host::ChildProcess::start_self({"softmetal", "vm-process"}, control->second.take_fd());
+    if (!child) return std::unexpected(child.error());
+    child_.emplace(std::move(*child));
+    control_.emplace(std::move(control->first));
+
+    std::vector<int> descriptors = {serial->second.get()};
+    descriptors.insert(descriptors.end(), files.begin(), files.end());
+    if (auto sent = control_->send(encode(request), descriptors); !sent) return sent;
+    if (auto connected = console_->connect(std::move(serial->first)); !connected) return connected;
+    auto watch = loop_->watch(control_->fd(), {.read = true}, [this](host::Readiness) { on_control(); });
+    if (!watch) return std::unexpected(watch.error());
+    control_watch_ = std::move(*watch);
+    return {};
+}
+
+void Supervisor::on_control() {
+    auto received = control_->receive();
+    if (received && *received && !end_.report) {
+        end_.report = machine::decode_end_report((*received)->bytes);
+        if (end_.report) return;
+    }
+    // The end of the conversation, or of our patience with it.
+    control_watch_->set_interest({});
+}
+
+void Supervisor::on_signals() {
+    while (const auto signal = signals_.next()) {
+        if (*signal == SIGTSTP) {
+            suspend();
+        } else if (*signal != SIGCHLD) {
+            on_stop_signal(*signal);
+        } else if (const auto ended = child_ && !process_over_ ? child_->poll() : std::nullopt) {
+            process_over_ = true;
+            end_.process = *ended;
+            // Its report may still be on its way through the loop; nobody can add to it any more.
+            if (!end_.report) on_control();
+            check_over();
+        }
+    }
+}
+
+void Supervisor::on_stop_signal(int signal) {
+    if (end_.signal != 0) {  // told twice
+        child_->kill();
+        return loop_->stop();
+    }
+    end_.signal = signal;
+    stop_machine();
+}
+
+void Supervisor::on_action(EscapeKeys::Action action) {
+    if (action == EscapeKeys::Action::press_power_button) return send(machine::Command::press_power_button);
+    if (end_.quit) {
+        child_->kill();
+        return loop_->stop();
+    }
+    end_.quit = true;
+    stop_machine();
+}
+
+void Supervisor::stop_machine() {
+    send(machine::Command::stop);
+    if (!process_over_) deadline_->arm(host::monotonic_nanoseconds() + time_to_stop);
+    check_over();
+}
+
+void Supervisor::on_deadline() {
+    if (process_over_) return loop_->stop();
+    end_.had_to_be_killed = true;
+    child_->kill();
+}
+
+/// Where it does not arrive the process is over, which SIGCHLD tells.
+void Supervisor::send(machine::Command command) {
+    if (control_ && !process_over_) [[maybe_unused]]
+        const auto sent = control_->send(encode(command));
+}
+
+void Supervisor::check_over() {
+    if (!process_over_) return;
+    if (console_->finished()) return loop_->stop();
+    const bool told_to_stop = end_.signal != 0 || end_.quit;
+    if (told_to_stop) deadline_->arm(host::monotonic_nanoseconds() + time_to_flush);
+}
+
+void Supervisor::suspend() {
+    console_->restore_terminal();
+    if (child_) child_->suspend();
+    host::stop_self();
+    if (child_) child_->resume();
+    console_->make_terminal_raw_again();
+}
+
+void Supervisor::restore_terminal() { console_->restore_terminal(); }
+
+}  // namespace softmetal

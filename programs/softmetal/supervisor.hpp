@@ -1,0 +1,69 @@
+// The trusted side of a running virtual machine: starts its jailed process, relays its console, obeys signals
+// and keys, and learns how it ended.
+#pragma once
+
+#include "base/result.hpp"
+#include "console.hpp"
+#include "host/child_process.hpp"
+#include "host/control_socket.hpp"
+#include "host/event_loop.hpp"
+#include "host/signal_watch.hpp"
+#include "machine/vm_process/protocol.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace softmetal {
+
+/// How one life of a machine ended; what is absent did not happen.
+struct LifeEnd {
+    std::optional<machine::EndReport> report;  // none where the VM process died without a word
+    host::ProcessEnd process;
+    int signal = 0;                 // that told us to stop
+    bool quit = false;              // the user did
+    std::string output_error;       // standard output failed
+    bool had_to_be_killed = false;  // it did not stop when told to
+};
+
+class Supervisor {
+ public:
+    /// Takes the terminal and the signals over.
+    [[nodiscard]] static Result<std::unique_ptr<Supervisor>> create();
+    ~Supervisor();
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
+
+    /// Starts the machine and returns when it is over. `files` are the request's descriptors without the
+    /// serial port's; they stay the caller's.
+    [[nodiscard]] Result<LifeEnd> run(const machine::StartRequest& request, const std::vector<int>& files);
+    void restore_terminal();
+    void notify(const std::string& text) const { console_->notify(text); }
+
+ private:
+    Supervisor(std::unique_ptr<host::EventLoop> loop, host::SignalWatch signals);
+    [[nodiscard]] Result<> attach();
+    [[nodiscard]] Result<> start(const machine::StartRequest& request, const std::vector<int>& files);
+    void on_signals();
+    void on_stop_signal(int signal);
+    void on_control();
+    void on_action(EscapeKeys::Action action);
+    void on_deadline();
+    void suspend();
+    void send(machine::Command command);
+    void stop_machine();
+    void check_over();
+
+    std::unique_ptr<host::EventLoop> loop_;
+    host::SignalWatch signals_;
+    std::unique_ptr<Console> console_;
+    std::optional<host::ChildProcess> child_;
+    std::optional<host::ControlSocket> control_;
+    LifeEnd end_;
+    bool process_over_ = false;
+    std::unique_ptr<host::EventLoop::Timer> deadline_;
+    std::unique_ptr<host::EventLoop::Watch> signal_watch_, control_watch_;
+};
+
+}  // namespace softmetal

@@ -1,0 +1,23 @@
+// The far side of a serial port: a terminal, a pipe, a socket.
+#pragma once
+
+#include "base/integers.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+namespace softmetal::bus {
+
+class ByteStream {
+ public:
+    virtual ~ByteStream() = default;
+    /// Bytes towards the outside; the backend buffers what the outside does not take yet. Any thread.
+    virtual void write(std::span<const u8> bytes) = 0;
+    /// Up to into.size() bytes that have come from outside; 0 where none wait. Any thread.
+    [[nodiscard]] virtual std::size_t read(std::span<u8> into) = 0;
+    /// Called on the event-loop thread whenever bytes have come. Set once, before the machine starts.
+    virtual void on_readable(std::function<void()> callback) = 0;
+};
+
+}  // namespace softmetal::bus

@@ -1,0 +1,75 @@
+// Which processor the guest sees: CPUID is policy, and this is the one place that makes it.
+#pragma once
+
+#include "base/result.hpp"
+#include "cpu/state.hpp"
+
+#include <string>
+#include <vector>
+
+namespace softmetal {
+
+/// MAXPHYADDR of the virtual CPU (CPUID leaf 0x80000008).
+inline constexpr unsigned guest_physical_address_bits = 46;
+
+struct CpuidLeaf {
+    u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+
+/// What a virtual CPU may and may not do. Immutable once made; shared by all vCPUs of a machine.
+class CpuModel {
+ public:
+    /// The host's processor, filtered to what is virtualized: an unknown leaf or bit is never passed through.
+    [[nodiscard]] static CpuModel host(unsigned vcpu_count, u64 tsc_hz);
+
+    /// CPUID as this vCPU executes it now (OSXSAVE, APIC id and XCR0-dependent sizes included; SDM vol. 2,
+    /// CPUID).
+    [[nodiscard]] CpuidLeaf cpuid(u32 leaf, u32 subleaf, const CpuState& state, unsigned vcpu_index,
+                                  bool apic_enabled) const;
+
+    [[nodiscard]] u64 tsc_hz() const { return tsc_hz_; }
+    [[nodiscard]] unsigned physical_address_bits() const { return guest_physical_address_bits; }
+    [[nodiscard]] u64 supported_xcr0() const { return supported_xcr0_; }
+    [[nodiscard]] u64 supported_cr4() const { return supported_cr4_; }
+    /// AMD's variants of SYSCALL, SYSENTER and a few MSRs apply.
+    [[nodiscard]] bool is_amd() const { return vendor_ == "AuthenticAMD"; }
+    /// Clock of the local APIC's timer, and the crystal of leaf 0x15.
+    static constexpr u64 crystal_hz = 1'000'000'000;
+    [[nodiscard]] u64 arch_capabilities() const { return arch_capabilities_; }
+
+    struct Features {
+        bool pcid = false, invpcid = false, smep = false, smap = false, umip = false, fsgsbase = false,
+             rdtscp = false, rdpid = false, xsave = false, xsaveopt = false, xsavec = false, xgetbv1 = false,
+             avx = false, avx2 = false, fma = false, bmi1 = false, bmi2 = false, f16c = false, adx = false,
+             aes = false, pclmul = false, sha = false, movbe = false, popcnt = false, lzcnt = false,
+             sse3 = false, ssse3 = false, sse41 = false, sse42 = false, rdrand = false, rdseed = false,
+             clflushopt = false, clwb = false, cx16 = false, prefetchw = false, gfni = false, vaes = false,
+             vpclmul = false, lahf64 = false, erms = false, fsrm = false, wbnoinvd = false, movdiri = false,
+             movdir64b = false, serialize = false, cldemote = false;
+    };
+    [[nodiscard]] const Features& features() const { return features_; }
+
+ private:
+    struct Entry {
+        u32 leaf, subleaf;
+        CpuidLeaf value;
+    };
+    [[nodiscard]] CpuidLeaf& static_leaf(u32 leaf, u32 subleaf = 0);
+    [[nodiscard]] CpuidLeaf find(u32 leaf, u32 subleaf) const;
+    void add_features();
+    void add_identity();
+    void add_caches();
+    void add_clocks();
+
+    std::vector<Entry> leaves_;  // what does not depend on the vCPU or its state
+    Features features_;
+    u64 tsc_hz_ = 0;
+    unsigned vcpu_count_ = 1;
+    u64 supported_xcr0_ = 1;
+    u64 supported_cr4_ = 0;
+    u64 arch_capabilities_ = 0;
+    u32 signature_ = 0;  // leaf 1 EAX
+    std::string vendor_, brand_;
+};
+
+}  // namespace softmetal

@@ -1,0 +1,160 @@
+#include "cpu/event_delivery.hpp"
+
+#include "cpu/gate_delivery.hpp"
+
+namespace softmetal {
+
+namespace {
+
+namespace flags = x86::flags;
+using x86::Vector;
+
+/// SDM vol. 3, table 6-4.
+enum class FaultClass : u8 { benign, contributory, page_fault, double_fault };
+
+FaultClass classify(u8 vector) {
+    switch (static_cast<Vector>(vector)) {
+        case Vector::divide_error:
+        case Vector::invalid_tss:
+        case Vector::segment_not_present:
+        case Vector::stack_fault:
+        case Vector::general_protection: return FaultClass::contributory;
+        case Vector::page_fault: return FaultClass::page_fault;
+        case Vector::double_fault: return FaultClass::double_fault;
+        default: return FaultClass::benign;
+    }
+}
+
+/// Exceptions whose error code has the EXT bit: set where they arise while an earlier event, other than an
+/// INT instruction, is delivered.
+bool has_external_bit(Vector v) {
+    return v == Vector::invalid_tss || v == Vector::segment_not_present || v == Vector::stack_fault ||
+           v == Vector::general_protection;
+}
+
+void enter_handler(Vcpu& vcpu, const GateEvent& event) {
+    if (vcpu.state.long_mode_active()) return enter_long_mode_handler(vcpu, event);
+    if (vcpu.state.real_mode()) return enter_real_mode_handler(vcpu, event);
+    enter_protected_mode_handler(vcpu, event);
+}
+
+/// The event as its handler will see it; CR2, DR6 and DR7 as they then stand.
+GateEvent event_of(Vcpu& vcpu, const GuestException& e) {
+    CpuState& state = vcpu.state;
+    GateEvent event{.vector = static_cast<u8>(e.vector), .flags = state.rflags};
+    if (x86::has_error_code(e.vector)) event.error_code = e.error_code;
+    if (e.vector == Vector::page_fault) {
+        state.cr2 = e.cr2;
+        vcpu.counters.page_faults++;
+    } else {
+        vcpu.counters.exceptions++;
+    }
+    if (e.vector == Vector::debug) {
+        constexpr u64 breakpoint_conditions = 0xf;
+        state.dr6 = (state.dr6 & ~breakpoint_conditions) | e.dr6;
+        state.dr7 &= ~bit(13);  // GD
+    } else if (!e.trap) {
+        event.flags |=
+            flags::rf;  // a fault's handler returns to an instruction that shall get past its breakpoint
+    }
+    return event;
+}
+
+/// Delivers; what goes wrong on the way is delivered instead (SDM vol. 3, table 6-5).
+void deliver(Vcpu& vcpu, GateEvent event) {
+    vcpu.state.shadow = InterruptShadow::none;
+    if (vcpu.state.activity == Activity::halted) vcpu.state.activity = Activity::running;
+    for (;;) {
+        try {
+            return enter_handler(vcpu, event);
+        } catch (GuestException& second) {
+            const FaultClass before = classify(event.vector);
+            const FaultClass now = classify(static_cast<u8>(second.vector));
+            if (has_external_bit(second.vector)) second.error_code |= 1;
+            if (before == FaultClass::double_fault) {
+                vcpu.state.activity = Activity::shutdown;
+                return;
+            }
+            const bool doubled = (before == FaultClass::contributory && now == FaultClass::contributory) ||
+                                 (before == FaultClass::page_fault && now != FaultClass::benign);
+            if (doubled) {
+                if (now == FaultClass::page_fault) vcpu.state.cr2 = second.cr2;
+                second = {.vector = Vector::double_fault};
+            }
+            event = event_of(vcpu, second);
+        }
+    }
+}
+
+}  // namespace
+
+void deliver_exception(Vcpu& vcpu, GuestException exception) { deliver(vcpu, event_of(vcpu, exception)); }
+
+void deliver_software_interrupt(Vcpu& vcpu, u8 vector, SoftwareInterrupt kind) {
+    const GateEvent event{.vector = vector,
+                          .checks_gate_privilege = kind != SoftwareInterrupt::int1,
+                          .int_n = kind == SoftwareInterrupt::int_n,
+                          .flags = vcpu.state.rflags};
+    enter_handler(vcpu, event);
+    vcpu.state.shadow = InterruptShadow::none;
+}
+
+void deliver_interrupt(Vcpu& vcpu, u8 vector) {
+    vcpu.counters.interrupts++;
+    deliver(vcpu, {.vector = vector, .flags = vcpu.state.rflags});
+}
+
+void deliver_nmi(Vcpu& vcpu) {
+    vcpu.state.nmi_blocked = true;
+    // A halted processor with IF clear has stopped asking for interrupts; its handler may set IF.
+    vcpu.request(attention::interrupt);
+    deliver(vcpu, {.vector = static_cast<u8>(Vector::nmi), .flags = vcpu.state.rflags});
+}
+
+bool take_pending_event(Vcpu& vcpu) {
+    CpuState& state = vcpu.state;
+    std::atomic<u32>& wanted = vcpu.block.attention;
+    const u32 seen = wanted.load(std::memory_order_acquire);
+
+    if (seen & attention::init) {
+        wanted.fetch_and(~attention::init);
+        vcpu.reset_by_init();
+        return true;
+    }
+    if (seen & attention::startup) {
+        wanted.fetch_and(~attention::startup);
+        if (state.activity == Activity::wait_for_startup) {
+            vcpu.start_at(vcpu.startup_vector());
+            wanted.fetch_or(attention::interrupt);
+            return true;
+        }
+    }
+    const bool asleep = state.activity == Activity::wait_for_startup || state.activity == Activity::shutdown;
+    if (seen & attention::nmi) {
+        const bool held_off = state.nmi_blocked || state.shadow == InterruptShadow::mov_ss;
+        if (asleep || !held_off) wanted.fetch_and(~attention::nmi);
+        if (!asleep && !held_off) {
+            deliver_nmi(vcpu);
+            return true;
+        }
+    }
+    if (seen & attention::interrupt) {
+        // Cleared before the question is asked: an interrupt that comes later sets it again.
+        wanted.fetch_and(~attention::interrupt);
+        if (asleep || !vcpu.apic || !vcpu.apic->deliverable()) return false;
+        const bool enabled = state.rflags & flags::interrupt;
+        if (!enabled || state.shadow != InterruptShadow::none) {
+            // Held off: ask again after the next instruction. HLT with IF clear has no next instruction.
+            if (enabled || state.activity != Activity::halted) wanted.fetch_or(attention::interrupt);
+            return false;
+        }
+        const auto vector = vcpu.apic->acknowledge();
+        if (!vector) return false;
+        if (vcpu.apic->deliverable()) wanted.fetch_or(attention::interrupt);
+        deliver_interrupt(vcpu, *vector);
+        return true;
+    }
+    return false;
+}
+
+}  // namespace softmetal

@@ -1,0 +1,44 @@
+// Far RET (SDM vol. 2, RET), with or without a return to an outer privilege level.
+#include "cpu/code_segment.hpp"
+#include "cpu/far_transfer.hpp"
+#include "cpu/stack_frame.hpp"
+
+namespace softmetal {
+
+using x86::Segment;
+using x86::SegmentRegister;
+
+void far_return(Vcpu& vcpu, unsigned operand_size, u16 release_bytes) {
+    CpuState& state = vcpu.state;
+    FrameReader frame(vcpu, Stack::current(vcpu));
+    const u64 rip = frame.pop(operand_size);
+    const u16 selector = static_cast<u16>(frame.pop(operand_size));
+
+    if (state.real_mode() || state.v86_mode()) {
+        if (rip > state.seg(Segment::cs).limit) raise_gp();
+        frame.skip(release_bytes);
+        state.gpr[x86::rsp] = frame.pointer();
+        load_real_mode_segment(state, Segment::cs, selector);
+        state.rip = rip;
+        return;
+    }
+
+    const CodeTarget target = return_target(vcpu, selector, rip);
+    frame.skip(release_bytes);
+    if (x86::selector::rpl(selector) == state.cpl()) {
+        state.gpr[x86::rsp] = frame.pointer();
+        state.seg(Segment::cs) = target.cs;
+        state.rip = target.rip;
+        return;
+    }
+    const u64 rsp = frame.pop(operand_size);
+    const u16 stack_selector = static_cast<u16>(frame.pop(operand_size));
+    const SegmentRegister ss = return_stack_segment(vcpu, stack_selector, target.cs);
+    state.seg(Segment::cs) = target.cs;
+    state.seg(Segment::ss) = ss;
+    state.rip = target.rip;
+    set_returned_stack_pointer(state, rsp + release_bytes);
+    drop_inner_segments(state);
+}
+
+}  // namespace softmetal

@@ -1,0 +1,79 @@
+#include "cpu/stack_frame.hpp"
+
+#include <cstring>
+
+namespace softmetal {
+
+Stack Stack::current(const Vcpu& vcpu) {
+    const CpuState& state = vcpu.state;
+    return {.segment = state.seg(x86::Segment::ss),
+            .pointer = state.gpr[x86::rsp],
+            .width = state.stack_size(),
+            .privilege = vcpu.mmu.data_privilege()};
+}
+
+Stack Stack::inner(const Vcpu& vcpu, const x86::SegmentRegister& segment, u64 pointer, unsigned cpl) {
+    return {.segment = segment,
+            .pointer = pointer,
+            .width = segment.attributes & x86::segment_attribute::default_big ? 4u : 2u,
+            .privilege = cpl == 3 ? Privilege::user : vcpu.mmu.system_privilege()};
+}
+
+u64 Stack::cut(u64 value) const { return value & low_bits(width * 8); }
+
+void Stack::set_pointer(u64 value) {
+    pointer = width == 2 ? (pointer & ~u64{0xffff}) | (value & 0xffff) : cut(value);
+}
+
+GuestLinear Stack::address(u64 offset, unsigned size) const {
+    if (width == 8) {
+        if (!is_canonical(offset) || !is_canonical(offset + size - 1))
+            raise(x86::Vector::stack_fault, fault_code);
+        return {offset};
+    }
+    offset = cut(offset);
+    if (!segment.usable() || !within_limit(segment, offset, size))
+        raise(x86::Vector::stack_fault, fault_code);
+    return {(segment.base + offset) & 0xffffffff};
+}
+
+void FrameWriter::push(u64 value, unsigned size) {
+    stack_.set_pointer(stack_.pointer - size);
+    slots_[count_++] = {stack_.address(stack_.pointer, size), value, size};
+}
+
+void FrameWriter::commit() {
+    if (count_ == 0) return;
+    // The usual frame lies in one page of RAM without a wrap in between.
+    const GuestLinear lowest = slots_[count_ - 1].where;
+    const u64 total = slots_[0].where.value + slots_[0].size - lowest.value;
+    if (lowest <= slots_[0].where && total <= slots_.size() * 8) {
+        if (u8* host = vcpu_.linear.in_place(lowest, static_cast<unsigned>(total), Access::write,
+                                             stack_.privilege)) {
+            for (unsigned i = 0; i < count_; i++)
+                std::memcpy(host + (slots_[i].where.value - lowest.value), &slots_[i].value, slots_[i].size);
+            return;
+        }
+    }
+    for (unsigned i = 0; i < count_; i++)
+        vcpu_.linear.probe_write(slots_[i].where, slots_[i].size, stack_.privilege);
+    for (unsigned i = 0; i < count_; i++)
+        vcpu_.linear.write_bytes(slots_[i].where,
+                                 std::as_bytes(std::span(&slots_[i].value, 1)).first(slots_[i].size),
+                                 stack_.privilege);
+}
+
+u64 FrameReader::pop(unsigned size) {
+    const GuestLinear a = stack_.address(stack_.pointer, size);
+    u64 value = 0;
+    if (size == 8)
+        value = vcpu_.linear.read<u64>(a, stack_.privilege);
+    else if (size == 4)
+        value = vcpu_.linear.read<u32>(a, stack_.privilege);
+    else
+        value = vcpu_.linear.read<u16>(a, stack_.privilege);
+    skip(size);
+    return value;
+}
+
+}  // namespace softmetal

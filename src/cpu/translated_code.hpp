@@ -1,0 +1,40 @@
+// The part of a vCPU's block that belongs to translated code: scratch space and the jump cache, addressed
+// through the segment base like everything else there. Plain data; src/translator gives it meaning.
+#pragma once
+
+#include "base/address.hpp"
+#include "cpu/tlb.hpp"
+
+#include <array>
+
+namespace softmetal {
+
+/// Guest RIP -> translation, direct-mapped; one cache per privilege, because a translation is good for one
+/// only.
+struct JumpCache {
+    static constexpr unsigned entry_count = 4096;  // a power of two
+    struct Entry {
+        u64 rip = empty;
+        u64 code = 0;
+    };
+    /// Not canonical, so never a RIP.
+    static constexpr u64 empty = u64{1} << 63;
+
+    std::array<Entry, entry_count> entries{};
+
+    [[nodiscard]] static constexpr unsigned index(u64 rip) { return rip & (entry_count - 1); }
+    void clear() { entries.fill({}); }
+};
+
+struct TranslatedCodeArea {
+    u64 saved_flags =
+        0;              // guest status flags while the host's serve other purposes (LAHF layout, OF in bit 0)
+    u64 host_rsp = 0;   // the monitor's stack while translated code runs
+    u64 exit_code = 0;  // why it came back
+    u64 exit_value = 0;
+    u64 scratch = 0;       // of one instruction, across its own TLB misses
+    u64 fault_linear = 0;  // the address a slow path was asked about
+    std::array<JumpCache, privilege_count> jump_cache{};
+};
+
+}  // namespace softmetal

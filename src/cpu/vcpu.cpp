@@ -1,0 +1,108 @@
+#include "cpu/vcpu.hpp"
+
+#include "cpu/system_registers.hpp"
+
+namespace softmetal {
+
+namespace {
+
+/// Pages of its own for what translated code addresses.
+struct alignas(page_size) BlockPages {
+    VcpuBlock block;
+};
+static_assert(std::is_standard_layout_v<BlockPages>);  // the block's address is the storage's
+
+VcpuBlock& allocate_block() { return (new BlockPages)->block; }
+
+namespace attribute = x86::segment_attribute;
+
+constexpr u32 real_mode_segment =
+    attribute::present | attribute::not_system | attribute::writable_or_readable | attribute::accessed;
+
+}  // namespace
+
+Vcpu::Vcpu(unsigned vcpu_index, const CpuModel& cpu_model, Surroundings surroundings)
+    : index(vcpu_index),
+      model(cpu_model),
+      memory(surroundings.memory),
+      ports(surroundings.ports),
+      mmio(surroundings.mmio),
+      clock(surroundings.clock),
+      block(allocate_block()),
+      state(block.state),
+      mmu(block.state, block.tlb, surroundings.memory, counters),
+      linear(*this) {
+    reset();
+}
+
+Vcpu::~Vcpu() { delete reinterpret_cast<BlockPages*>(&block); }
+
+/// What power-up and INIT have in common (SDM vol. 3, table 9-1). `state` is otherwise default-initialized.
+void Vcpu::set_initial_state() {
+    state.rip = 0xfff0;
+    for (x86::SegmentRegister& s : state.segment)
+        s = {.attributes = real_mode_segment, .base = 0, .limit = 0xffff};
+    state.seg(x86::Segment::cs).selector = 0xf000;
+    state.seg(x86::Segment::cs).base = 0xffff0000;
+    state.ldtr = {.attributes = attribute::present | x86::system_type::ldt, .limit = 0xffff};
+    state.tr = {.attributes = attribute::present | x86::system_type::tss_busy, .limit = 0xffff};
+    state.gdtr = state.idtr = {.base = 0, .limit = 0xffff};
+    state.gpr[x86::rdx] = model.cpuid(1, 0, state, index, false).eax;
+    state.activity = index == 0 ? Activity::running : Activity::wait_for_startup;
+    mmu.flush_all();
+}
+
+void Vcpu::reset() {
+    state = {};
+    state.cr0 = x86::cr0::cd | x86::cr0::nw | x86::cr0::et;
+    set_initial_state();
+}
+
+void Vcpu::reset_by_init() {
+    const CpuState before = state;
+    state = {};
+    state.cr0 = (before.cr0 & (x86::cr0::cd | x86::cr0::nw)) | x86::cr0::et;
+    state.extended = before.extended;
+    state.xcr0 = before.xcr0;
+    state.star = before.star;
+    state.lstar = before.lstar;
+    state.cstar = before.cstar;
+    state.sfmask = before.sfmask;
+    state.kernel_gs_base = before.kernel_gs_base;
+    state.sysenter_cs = before.sysenter_cs;
+    state.sysenter_esp = before.sysenter_esp;
+    state.sysenter_eip = before.sysenter_eip;
+    state.pat = before.pat;
+    state.tsc_adjust = before.tsc_adjust;
+    state.tsc_aux = before.tsc_aux;
+    state.misc_enable = before.misc_enable;
+    state.spec_ctrl = before.spec_ctrl;
+    state.mtrr_def_type = before.mtrr_def_type;
+    state.mtrr_variable = before.mtrr_variable;
+    state.mtrr_fixed = before.mtrr_fixed;
+    set_initial_state();
+}
+
+void Vcpu::start_at(u8 vector) {
+    x86::SegmentRegister& cs = state.seg(x86::Segment::cs);
+    cs.selector = static_cast<u16>(vector << 8);
+    cs.base = u64{vector} << 12;
+    state.rip = 0;
+    state.activity = Activity::running;
+}
+
+u64 Vcpu::time_stamp_counter() const { return ticks_at(clock.now(), model.tsc_hz()) + state.tsc_adjust; }
+
+void Vcpu::startup(u8 vector) {
+    startup_vector_.store(vector);
+    request(attention::startup);
+}
+
+void Vcpu::request(u32 attention_bits) {
+    block.attention.fetch_or(attention_bits);
+    block.attention.notify_all();
+}
+
+void Vcpu::wait_for_attention() { block.attention.wait(0); }
+
+}  // namespace softmetal

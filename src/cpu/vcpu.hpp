@@ -1,0 +1,102 @@
+// One virtual CPU: its architectural state and everything an engine needs to run it.
+//
+// Owned by the machine, run by one thread. Other threads touch only `attention` and the CpuInterruptPort
+// calls.
+#pragma once
+
+#include "base/counters.hpp"
+#include "bus/address_space.hpp"
+#include "bus/clock.hpp"
+#include "bus/interrupts.hpp"
+#include "cpu/cpu_model.hpp"
+#include "cpu/linear_memory.hpp"
+#include "cpu/mmu.hpp"
+#include "cpu/state.hpp"
+#include "cpu/tlb.hpp"
+#include "cpu/translated_code.hpp"
+
+#include <atomic>
+#include <memory>
+
+namespace softmetal {
+
+/// Why the run loop wants an engine back at the next instruction boundary.
+namespace attention {
+inline constexpr u32 interrupt = 1u << 0;  // the local APIC may have something deliverable
+inline constexpr u32 nmi = 1u << 1;
+inline constexpr u32 init = 1u << 2;
+inline constexpr u32 startup = 1u << 3;  // vector in Vcpu::startup_vector
+inline constexpr u32 stop = 1u << 4;     // somebody stops all vCPUs, or the machine ends
+}  // namespace attention
+
+/// What translated code reaches through its segment base, and the interpreter directly. Standard layout.
+struct VcpuBlock {
+    CpuState state;
+    std::atomic<u32> attention{0};
+    Tlb tlb;
+    TranslatedCodeArea translated;
+};
+
+/// Ticks of a counter of `hz` after that much virtual time; exact, and never overflows in between.
+[[nodiscard]] constexpr u64 ticks_at(bus::Nanoseconds now, u64 hz) {
+    return now / bus::nanoseconds_per_second * hz +
+           now % bus::nanoseconds_per_second * hz / bus::nanoseconds_per_second;
+}
+
+class Vcpu final : public bus::CpuInterruptPort {
+ public:
+    struct Surroundings {
+        GuestMemory& memory;
+        bus::AddressSpace& ports;
+        bus::AddressSpace& mmio;
+        const bus::Clock& clock;
+    };
+    /// In the state after INIT/reset (SDM vol. 3, table 9-1); application processors wait for their SIPI.
+    Vcpu(unsigned index, const CpuModel& model, Surroundings surroundings);
+    ~Vcpu() override;
+    Vcpu(const Vcpu&) = delete;
+    Vcpu& operator=(const Vcpu&) = delete;
+
+    const unsigned index;
+    const CpuModel& model;
+    GuestMemory& memory;
+    bus::AddressSpace& ports;
+    bus::AddressSpace& mmio;
+    const bus::Clock& clock;
+    bus::LocalApic* apic = nullptr;  // set once while the machine is wired
+
+    Counters counters;
+    VcpuBlock& block;  // owned; page-aligned storage
+    CpuState& state;   // block.state
+    Mmu mmu;
+    LinearMemory linear;
+
+    /// Power-up.
+    void reset();
+    /// What an INIT does: keeps model-specific registers, FPU and SSE state, and the caches' mode.
+    void reset_by_init();
+    /// A SIPI, taken: real mode at vector:0000.
+    void start_at(u8 vector);
+
+    /// The time-stamp counter: virtual time at the model's frequency, plus IA32_TSC_ADJUST.
+    [[nodiscard]] u64 time_stamp_counter() const;
+
+    // bus::CpuInterruptPort: any thread
+    void interrupt_pending() override { request(attention::interrupt); }
+    void nonmaskable_interrupt() override { request(attention::nmi); }
+    void init() override { request(attention::init); }
+    void startup(u8 vector) override;
+
+    /// Sets attention bits and wakes the vCPU where it sleeps. Any thread.
+    void request(u32 attention_bits);
+    /// Sleeps until attention is non-zero or `stop` has been requested. The vCPU's thread.
+    void wait_for_attention();
+    [[nodiscard]] u8 startup_vector() const { return startup_vector_.load(); }
+
+ private:
+    void set_initial_state();
+
+    std::atomic<u8> startup_vector_{0};
+};
+
+}  // namespace softmetal

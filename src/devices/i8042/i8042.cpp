@@ -1,0 +1,89 @@
+#include "devices/i8042/i8042.hpp"
+
+#include "devices/i8042/i8042_state.hpp"
+
+namespace softmetal::devices {
+
+I8042::I8042(Resources resources, I8042Chip chip)
+    : platform_(resources.platform),
+      chip_(chip),
+      keyboard_interrupt_(resources.keyboard_interrupt),
+      mouse_interrupt_(resources.mouse_interrupt),
+      a20_(resources.a20),
+      data_port_(*this, &I8042::read_data, &I8042::write_data),
+      command_port_(*this, &I8042::read_status, &I8042::write_command),
+      system_control_a_(*this, &I8042::read_system_control_a, &I8042::write_system_control_a) {
+    update_outputs();
+    flush_outputs();
+}
+
+Result<std::unique_ptr<I8042>> I8042::restore(Resources resources, const bus::SavedState& saved) {
+    const auto state = load_i8042(saved);
+    if (!state) return std::unexpected(state.error());
+    return std::unique_ptr<I8042>(new I8042(resources, I8042Chip(*state)));
+}
+
+void I8042::reset() {
+    {
+        const std::lock_guard lock(mutex_);
+        chip_ = I8042Chip();
+        update_outputs();
+    }
+    flush_outputs();
+}
+
+bus::SavedState I8042::save() const {
+    const std::lock_guard lock(mutex_);
+    return save_i8042(chip_.state());
+}
+
+u8 I8042::read_data(u64 offset) {
+    if (offset != 0) return BytePorts::undecoded;
+    u8 value = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        value = chip_.read_data();
+        update_outputs();
+    }
+    flush_outputs();
+    return value;
+}
+
+u8 I8042::read_status(u64 offset) {
+    if (offset != 0) return BytePorts::undecoded;
+    const std::lock_guard lock(mutex_);
+    return chip_.read_status();
+}
+
+u8 I8042::read_system_control_a(u64 offset) {
+    if (offset != 0) return BytePorts::undecoded;
+    const std::lock_guard lock(mutex_);
+    return chip_.read_port_a();
+}
+
+void I8042::write(u64 offset, u8 value, void (I8042Chip::*to)(u8)) {
+    if (offset != 0) return;
+    bool resets = false;
+    {
+        const std::lock_guard lock(mutex_);
+        (chip_.*to)(value);
+        resets = chip_.take_reset();
+        update_outputs();
+    }
+    flush_outputs();
+    if (resets) platform_.request_reset();
+}
+
+void I8042::update_outputs() {
+    keyboard_interrupt_.set(chip_.keyboard_interrupt());
+    mouse_interrupt_.set(chip_.mouse_interrupt());
+    a20_.set(chip_.a20());
+}
+
+void I8042::flush_outputs() {
+    keyboard_interrupt_.flush();
+    mouse_interrupt_.flush();
+    a20_.flush();
+}
+
+}  // namespace softmetal::devices

@@ -1,0 +1,60 @@
+// The keyboard controller and system control port A, wired to IRQ 1 and 12, the A20 gate and the reset line.
+//
+// Scope: the controller itself, complete; no keyboard and no mouse are attached (see i8042_chip.hpp).
+#pragma once
+
+#include "bus/device.hpp"
+#include "bus/interrupts.hpp"
+#include "bus/platform.hpp"
+#include "devices/byte_ports.hpp"
+#include "devices/i8042/i8042_chip.hpp"
+#include "devices/line_driver.hpp"
+
+#include <memory>
+#include <mutex>
+
+namespace softmetal::devices {
+
+class I8042 final : public bus::Device {
+ public:
+    /// All outlive the device.
+    struct Resources {
+        bus::InterruptLine& keyboard_interrupt;  // IRQ 1
+        bus::InterruptLine& mouse_interrupt;     // IRQ 12
+        bus::InterruptLine& a20;                 // high: addresses are not wrapped at 1 MiB
+        bus::PlatformControl& platform;
+    };
+
+    explicit I8042(Resources resources) : I8042(resources, I8042Chip()) {}
+    [[nodiscard]] static Result<std::unique_ptr<I8042>> restore(Resources resources,
+                                                                const bus::SavedState& saved);
+
+    [[nodiscard]] bus::IoHandler& data_port() { return data_port_; }                // 0x60
+    [[nodiscard]] bus::IoHandler& command_port() { return command_port_; }          // 0x64
+    [[nodiscard]] bus::IoHandler& system_control_a() { return system_control_a_; }  // 0x92
+
+    [[nodiscard]] std::string_view name() const override { return "i8042"; }
+    void reset() override;
+    [[nodiscard]] bus::SavedState save() const override;
+
+ private:
+    I8042(Resources resources, I8042Chip chip);
+
+    u8 read_data(u64 offset);
+    u8 read_status(u64 offset);
+    u8 read_system_control_a(u64 offset);
+    void write_data(u64 offset, u8 value) { write(offset, value, &I8042Chip::write_data); }
+    void write_command(u64 offset, u8 value) { write(offset, value, &I8042Chip::write_command); }
+    void write_system_control_a(u64 offset, u8 value) { write(offset, value, &I8042Chip::write_port_a); }
+    void write(u64 offset, u8 value, void (I8042Chip::*to)(u8));
+    void update_outputs();
+    void flush_outputs();
+
+    bus::PlatformControl& platform_;
+    mutable std::mutex mutex_;
+    I8042Chip chip_;
+    LineDriver keyboard_interrupt_, mouse_interrupt_, a20_;
+    PortRange<I8042> data_port_, command_port_, system_control_a_;
+};
+
+}  // namespace softmetal::devices

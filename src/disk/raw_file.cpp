@@ -1,0 +1,85 @@
+#include "disk/raw_file.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <vector>
+
+namespace softmetal::disk {
+
+using bus::BlockStatus;
+
+namespace {
+
+BlockStatus status(const host::OsResult& result) {
+    if (result) return BlockStatus::ok;
+    return result.error().no_space() ? BlockStatus::no_space : BlockStatus::io_error;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RawFile>> RawFile::open(host::UniqueFd fd, bool read_only) {
+    const auto info = host::file_info(fd.get());
+    if (!info) return fail("cannot use the disk image: " + info.error().message);
+    if (info->size == 0) return fail("cannot use the disk image: it is empty");
+    if (info->size % sector != 0)
+        return fail(fmt::format(
+            "cannot use the disk image: its size of {} bytes is not a multiple of {}; "
+            "truncate it to {} or extend it to {}",
+            info->size, sector, info->size / sector * sector, (info->size / sector + 1) * sector));
+    return std::unique_ptr<RawFile>(new RawFile(std::move(fd), info->size, read_only || !info->writable));
+}
+
+void RawFile::read(u64 offset, std::span<std::byte> into, Completion done) {
+    workers_.submit([this, offset, into, done = std::move(done)] {
+        done(inside(offset, into.size()) ? status(host::read_at(fd_.get(), offset, into))
+                                         : BlockStatus::io_error);
+    });
+}
+
+void RawFile::write(u64 offset, std::span<const std::byte> from, Completion done) {
+    workers_.submit([this, offset, from, done = std::move(done)] {
+        const bool allowed = !read_only_ && inside(offset, from.size());
+        done(allowed ? status(host::write_at(fd_.get(), offset, from)) : BlockStatus::io_error);
+    });
+}
+
+void RawFile::flush(Completion done) {
+    workers_.submit([this, done = std::move(done)] {
+        done(read_only_ ? BlockStatus::ok : status(host::sync_data(fd_.get())));
+    });
+}
+
+void RawFile::discard(u64 offset, u64 length, Completion done) {
+    workers_.submit([this, offset, length, done = std::move(done)] {
+        if (read_only_ || !inside(offset, length)) return done(BlockStatus::io_error);
+        if (length == 0) return done(BlockStatus::ok);
+        // A discard is a hint: where no hole can be made, nothing needs to happen.
+        const auto punched = host::punch_hole(fd_.get(), offset, length);
+        done(punched ? BlockStatus::ok : status(std::unexpected(punched.error())));
+    });
+}
+
+void RawFile::write_zeroes(u64 offset, u64 length, Completion done) {
+    workers_.submit([this, offset, length, done = std::move(done)] {
+        const bool allowed = !read_only_ && inside(offset, length);
+        done(allowed ? status(write_zeroes_now(offset, length)) : BlockStatus::io_error);
+    });
+}
+
+host::OsResult RawFile::write_zeroes_now(u64 offset, u64 length) {
+    if (length == 0) return {};
+    const auto zeroed = host::zero_range(fd_.get(), offset, length);
+    if (!zeroed) return std::unexpected(zeroed.error());
+    if (*zeroed) return {};
+    const std::vector<std::byte> zeroes(std::min<u64>(length, 1 << 20));
+    while (length != 0) {
+        const u64 chunk = std::min<u64>(length, zeroes.size());
+        if (auto written = host::write_at(fd_.get(), offset, std::span(zeroes).first(chunk)); !written)
+            return written;
+        offset += chunk;
+        length -= chunk;
+    }
+    return {};
+}
+
+}  // namespace softmetal::disk

@@ -1,0 +1,40 @@
+#include "host/shared_memory.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <utility>
+
+namespace softmetal::host {
+
+Result<SharedMemory> SharedMemory::create(const char* name, u64 bytes) {
+    UniqueFd fd(memfd_create(name, MFD_CLOEXEC));
+    if (!fd.valid())
+        return fail(fmt::format("cannot create a memory file for {}: {}", name, std::strerror(errno)));
+    if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
+        return fail(fmt::format("cannot size {} to {} bytes: {}", name, bytes, std::strerror(errno)));
+    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
+    if (data == MAP_FAILED)
+        return fail(fmt::format("cannot map {} MiB for {}: {}", bytes >> 20, name, std::strerror(errno)));
+    return SharedMemory(std::move(fd), static_cast<u8*>(data), bytes);
+}
+
+SharedMemory::SharedMemory(SharedMemory&& other) noexcept
+    : fd_(std::move(other.fd_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+SharedMemory& SharedMemory::operator=(SharedMemory&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+SharedMemory::~SharedMemory() {
+    if (data_) munmap(data_, size_);
+}
+
+}  // namespace softmetal::host

@@ -1,0 +1,147 @@
+#include "host/system_call_filter.hpp"
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <linux/sched.h>
+#include <memory>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+
+namespace softmetal::host {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
+// clang-format off
+constexpr int allowed[] = {
+    // Descriptors it has.
+    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
+    SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(fstat),
+    SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(fallocate), SCMP_SYS(ftruncate),
+    SCMP_SYS(fadvise64), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(sendmsg),
+    SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(shutdown),
+    // Waiting. Making these descriptors gives access to nothing.
+    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
+    SCMP_SYS(timerfd_gettime), SCMP_SYS(eventfd2), SCMP_SYS(pipe2),
+    // Memory. Generated code needs PROT_EXEC.
+    SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise),
+    SCMP_SYS(mincore), SCMP_SYS(msync), SCMP_SYS(memfd_create), SCMP_SYS(membarrier),
+    // Threads (clone is below).
+    SCMP_SYS(futex), SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(set_tid_address), SCMP_SYS(rseq),
+    SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
+    SCMP_SYS(arch_prctl), SCMP_SYS(exit), SCMP_SYS(exit_group),
+    // Signals to itself (tgkill is below).
+    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigtimedwait),
+    SCMP_SYS(rt_sigpending), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall),
+    // Time, chance and its own bills.
+    SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom), SCMP_SYS(getrusage), SCMP_SYS(times),
+    SCMP_SYS(sysinfo), SCMP_SYS(uname),
+};
+
+/// What libraries try and can do without.
+constexpr int refused_politely[] = {
+    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access),
+    SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd),
+};
+
+/// More of the same, which sanitizer runtimes cannot do without.
+constexpr int needed_by_sanitizers[] = {
+    SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(prctl),
+    SCMP_SYS(newfstatat), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit), SCMP_SYS(getppid),
+};
+// clang-format on
+
+class Filter {
+ public:
+    explicit Filter(std::uint32_t default_action) : context_(seccomp_init(default_action)) {}
+    ~Filter() {
+        if (context_) seccomp_release(context_);
+    }
+    Filter(const Filter&) = delete;
+    Filter& operator=(const Filter&) = delete;
+
+    template <class... Conditions>
+    void add(std::uint32_t action, int call, Conditions... conditions) {
+        if (!context_ || error_) return;
+        error_ = seccomp_rule_add(context_, action, call, sizeof...(conditions), conditions...);
+    }
+    [[nodiscard]] Result<> load() {
+        if (!context_) return fail("cannot make a system-call filter");
+        if (!error_) error_ = seccomp_attr_set(context_, SCMP_FLTATR_CTL_TSYNC, 1);
+        // A binary tree instead of a list: ten comparisons a call, not a hundred.
+        if (!error_) error_ = seccomp_attr_set(context_, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+        if (!error_) error_ = seccomp_load(context_);
+        if (error_)
+            return fail(fmt::format("the system-call filter was refused: {}", std::strerror(-error_)));
+        return {};
+    }
+
+ private:
+    scmp_filter_ctx context_;
+    int error_ = 0;
+};
+
+constexpr scmp_arg_cmp equal(unsigned argument, scmp_datum_t value) {
+    return {argument, SCMP_CMP_EQ, value, 0};
+}
+constexpr scmp_arg_cmp not_equal(unsigned argument, scmp_datum_t value) {
+    return {argument, SCMP_CMP_NE, value, 0};
+}
+constexpr scmp_arg_cmp masked_equal(unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
+    return {argument, SCMP_CMP_MASKED_EQ, mask, value};
+}
+
+}  // namespace
+
+Result<> install_system_call_filter() {
+    Filter filter(sanitized ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
+    for (int call : allowed) filter.add(SCMP_ACT_ALLOW, call);
+
+    // Threads, not processes. clone3 hides its flags from filters; told that it does not exist, the C library
+    // uses clone.
+    constexpr scmp_datum_t thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(clone), masked_equal(0, thread, thread));
+    filter.add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3));
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(tgkill), equal(0, static_cast<scmp_datum_t>(getpid())));
+
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, F_GETFL));
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, F_GETFD));
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, F_DUPFD_CLOEXEC));
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(ioctl), equal(1, BLKGETSIZE64));
+    filter.add(SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), not_equal(1, BLKGETSIZE64));
+    if (sanitized) {
+        filter.add(SCMP_ACT_ALLOW, SCMP_SYS(open), masked_equal(1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+        filter.add(SCMP_ACT_ALLOW, SCMP_SYS(openat),
+                   masked_equal(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+        for (int call : needed_by_sanitizers) filter.add(SCMP_ACT_ALLOW, call);
+        return filter.load();
+    }
+    for (int call : refused_politely) filter.add(SCMP_ACT_ERRNO(EACCES), call);
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), equal(0, PR_SET_NAME));
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), equal(0, PR_SET_VMA));
+    // fstat() is newfstatat() of a descriptor in the C library; the path is out of a filter's sight, but the
+    // root directory is empty.
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), masked_equal(3, AT_EMPTY_PATH, AT_EMPTY_PATH));
+    filter.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), masked_equal(3, AT_EMPTY_PATH, 0));
+    // Asking for its own limits, not setting them.
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), equal(0, 0), equal(2, 0));
+    return filter.load();
+}
+
+}  // namespace softmetal::host

@@ -1,0 +1,211 @@
+#include "interpreter/interpreter.hpp"
+
+#include "cpu/event_delivery.hpp"
+#include "decoder/decoder.hpp"
+#include "interpreter/breakpoints.hpp"
+#include "interpreter/operation_cache.hpp"
+
+#include <Zydis/Zydis.h>
+#include <algorithm>
+
+namespace softmetal {
+
+namespace {
+
+namespace flags = x86::flags;
+using interpreter::CachedOperation;
+using x86::Segment;
+
+constexpr unsigned fetch_bytes = 16;  // what one comparison with a cached operation reads
+constexpr unsigned longest = 15;      // bytes of an instruction
+constexpr u64 single_step = bit(14);  // DR6.BS
+
+/// Instructions that clear TF on their way into the kernel make no single-step trap of their own then.
+bool enters_handler(const Instruction& i) {
+    switch (i.mnemonic) {
+        case ZYDIS_MNEMONIC_INT:
+        case ZYDIS_MNEMONIC_INT1:
+        case ZYDIS_MNEMONIC_INT3:
+        case ZYDIS_MNEMONIC_INTO:
+        case ZYDIS_MNEMONIC_SYSCALL: return true;
+        default: return false;
+    }
+}
+
+bool repeats(const Instruction& i) {
+    return i.category == ZYDIS_CATEGORY_STRINGOP || i.category == ZYDIS_CATEGORY_IOSTRINGOP;
+}
+
+}  // namespace
+
+struct Interpreter::Parts {
+    explicit Parts(Vcpu& v) : vcpu(v), state(v.state) {}
+
+    Vcpu& vcpu;
+    CpuState& state;
+    interpreter::OperationCache cache;
+    u64 start = 0;  // RIP of the instruction in progress
+
+    [[nodiscard]] GuestLinear fetch_address(unsigned mode) const {
+        return {mode == 8 ? state.rip : (state.seg(Segment::cs).base + state.rip) & 0xffffffff};
+    }
+
+    /// The operation at RIP. Raises what fetching it raises.
+    const CachedOperation& fetch() {
+        const unsigned mode = state.code_size();
+        const GuestLinear at = fetch_address(mode);
+        if (mode == 8 || state.rip + fetch_bytes <= state.seg(Segment::cs).limit) [[likely]] {
+            const auto p = static_cast<unsigned>(vcpu.mmu.fetch_privilege());
+            if (const u8* host = vcpu.block.tlb.execute[p].find(at, fetch_bytes)) [[likely]] {
+                const CachedOperation& found = cache.slot(at.value);
+                if (found.matches(host, mode)) [[likely]]
+                    return found;
+            }
+        }
+        return fetch_slowly(at, mode);
+    }
+
+    /// Copies code bytes up to the end of their page; answers how many.
+    unsigned fetch_page(GuestLinear at, u8* into, unsigned most) {
+        const auto place = vcpu.mmu.fill(at, Access::execute, vcpu.mmu.fetch_privilege());
+        if (!place) throw place.error();
+        const auto size = static_cast<unsigned>(std::min<u64>(most, page_size - at.offset()));
+        if (place->host) {
+            std::memcpy(into, place->host, size);
+        } else {
+            for (unsigned n = 0; n < size; n++)
+                into[n] = static_cast<u8>(vcpu.mmio.read(place->physical.value + n, 1));
+        }
+        return size;
+    }
+
+    const CachedOperation& fetch_slowly(GuestLinear at, unsigned mode) {
+        std::array<u8, fetch_bytes> bytes{};
+        unsigned most = longest;
+        if (mode != 8) {
+            const u64 limit = state.seg(Segment::cs).limit;
+            if (state.rip > limit) raise_gp();
+            most = static_cast<unsigned>(std::min<u64>(most, limit - state.rip + 1));
+        }
+        unsigned have = fetch_page(at, bytes.data(), most);
+        CachedOperation& slot = cache.slot(at.value);
+        const Instruction& cached = slot.operation.instruction;
+        if (cached.length <= have && slot.matches(bytes.data(), mode)) return slot;
+
+        auto decoded = decode(std::span(bytes).first(have), mode);
+        if (!decoded && decoded.error() == DecodeError::truncated && have < most) {
+            GuestLinear next = at + have;
+            if (mode != 8) next.value &= 0xffffffff;
+            have += fetch_page(next, bytes.data() + have, most - have);
+            decoded = decode(std::span(bytes).first(have), mode);
+        }
+        if (!decoded) {
+            if (decoded.error() == DecodeError::invalid) raise_ud();
+            raise_gp();  // too long, or truncated by the segment's end
+        }
+        slot = interpreter::make_operation(vcpu.model, *decoded);
+        return slot;
+    }
+
+    void execute(const CachedOperation& found) {
+        const interpreter::Operation& operation = found.operation;
+        const Instruction& i = operation.instruction;
+        state.rip += i.length;
+        if (i.mode != 8) state.rip &= 0xffffffff;
+        if (found.conditions) interpreter::check_conditions(state, found.conditions);
+        operation.run(vcpu, i, operation.extra);
+    }
+
+    /// No single-stepping, breakpoint, RF or shadow to look after?
+    [[nodiscard]] bool plain() const {
+        return !((state.rflags & (flags::tf | flags::rf)) | (state.dr7 & 0xff) |
+                 static_cast<u64>(state.shadow));
+    }
+
+    /// One instruction with everything that plain() leaves out (SDM vol. 3, ch. 6.8.3 and 17.3).
+    void execute_carefully() {
+        const bool held_off = state.shadow == InterruptShadow::mov_ss;
+        state.shadow = InterruptShadow::none;
+        const bool watching = interpreter::breakpoints_enabled(state);
+        if (watching && !held_off && !(state.rflags & flags::rf))
+            if (const u64 hits =
+                    interpreter::instruction_breakpoints(state, fetch_address(state.code_size())))
+                throw GuestException{.vector = x86::Vector::debug, .dr6 = hits};
+        const bool stepping = state.rflags & flags::tf;
+        const CachedOperation& found = fetch();
+        state.rflags &= ~flags::rf;  // a fault sets it again in the flags it pushes
+        const Instruction& i = found.operation.instruction;
+        if (!watching) {
+            execute(found);
+            trap_after(i, stepping, 0);
+        } else {
+            state.rip += i.length;  // what addresses count from
+            const interpreter::WatchedAccesses accesses(state, i);
+            state.rip = start;
+            execute(found);
+            // Between the iterations of REP an instruction breakpoint does not hit again.
+            if (state.rip == start && repeats(i)) state.rflags |= flags::rf;
+            trap_after(i, stepping, accesses.hits(state));
+        }
+    }
+
+    void trap_after(const Instruction& i, bool stepping, u64 dr6) {
+        if (state.shadow == InterruptShadow::mov_ss) return;
+        if (stepping && !(enters_handler(i) && !(state.rflags & flags::tf))) dr6 |= single_step;
+        if (dr6) throw GuestException{.vector = x86::Vector::debug, .trap = true, .dr6 = dr6};
+    }
+
+    void deliver(const GuestException& exception) {
+        if (!exception.trap) state.rip = start;
+        deliver_exception(vcpu, exception);
+    }
+
+    [[nodiscard]] bool goes_on() const {
+        return vcpu.block.attention.load(std::memory_order_relaxed) == 0 &&
+               state.activity == Activity::running;
+    }
+
+    /// The loop proper, without a handler around each instruction; counts down `budget`.
+    void run(u64& budget) {
+        while (budget && goes_on()) {
+            budget--;
+            start = state.rip;
+            if (plain()) [[likely]]
+                execute(fetch());
+            else
+                execute_carefully();
+        }
+    }
+};
+
+Interpreter::Interpreter(Vcpu& vcpu) : parts_(std::make_unique<Parts>(vcpu)) {}
+Interpreter::~Interpreter() = default;
+
+void Interpreter::step() {
+    Parts& p = *parts_;
+    p.vcpu.counters.instructions_interpreted++;
+    p.start = p.state.rip;
+    try {
+        if (p.plain())
+            p.execute(p.fetch());
+        else
+            p.execute_carefully();
+    } catch (const GuestException& exception) {
+        p.deliver(exception);
+    }
+}
+
+void Interpreter::run(u64 budget) {
+    Parts& p = *parts_;
+    const u64 whole = budget;
+    while (budget && p.goes_on()) {
+        try {
+            p.run(budget);
+        } catch (const GuestException& exception) {
+            p.deliver(exception);
+        }
+    }
+    p.vcpu.counters.instructions_interpreted += whole - budget;
+}
+
+}  // namespace softmetal

@@ -1,0 +1,244 @@
+#include "machine/board.hpp"
+
+#include "devices/acpi_pm/acpi_pm.hpp"
+#include "devices/debug_port/debug_port.hpp"
+#include "devices/i8042/i8042.hpp"
+#include "devices/io_apic/io_apic.hpp"
+#include "devices/local_apic/interrupt_fabric.hpp"
+#include "devices/local_apic/local_apic.hpp"
+#include "devices/pci/host_bridge.hpp"
+#include "devices/pci/root_bus.hpp"
+#include "devices/pci/shared_line.hpp"
+#include "devices/pic8259/pic8259.hpp"
+#include "devices/pit8254/pit8254.hpp"
+#include "devices/rtc/rtc.hpp"
+#include "devices/uart16550/uart16550.hpp"
+#include "devices/virtio/virtio_pci.hpp"
+#include "devices/virtio_block/virtio_block.hpp"
+#include "devices/virtio_rng/virtio_rng.hpp"
+#include "machine/board_layout.hpp"
+#include "machine/cmos_memory.hpp"
+#include "machine/memory_types.hpp"
+#include "machine/split_line.hpp"
+#include "monitor/code_aware_dma.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <map>
+
+namespace softmetal::machine {
+
+using bus::AddressRange;
+
+namespace {
+
+/// An output that leads nowhere: addresses never wrap at 1 MiB on this board, whatever the A20 gate says.
+class UnconnectedLine final : public bus::InterruptLine {
+ public:
+    void set_level(bool) override {}
+};
+
+}  // namespace
+
+/// Members stand in the order in which they are wired: what is below uses what is above.
+struct Board::Parts {
+    Parts(const MachineConfig& config, const MachineResources& resources,
+          bus::PlatformControl& platform_control, std::unique_ptr<GuestMemory> ram)
+        : memory(std::move(ram)),
+          dma(*memory),
+          model(CpuModel::host(config.cpus, layout::tsc_hz)),
+          clock(resources.clock),
+          timers(resources.timers),
+          platform(platform_control) {}
+
+    std::unique_ptr<GuestMemory> memory;
+    monitor::CodeAwareDma dma;
+    bus::AddressSpace ports, mmio;
+    const CpuModel model;
+    const bus::Clock& clock;
+    bus::TimerFactory& timers;
+    bus::PlatformControl& platform;
+
+    std::vector<std::unique_ptr<Vcpu>> vcpus;
+    devices::InterruptFabric fabric;
+    std::vector<std::unique_ptr<devices::LocalApic>> local_apics;
+    std::unique_ptr<devices::IoApic> io_apic;
+    std::unique_ptr<devices::Pic8259> pic;
+    std::array<std::unique_ptr<SplitLine>, layout::isa_irq_count> isa_lines;
+    std::unique_ptr<devices::Pit8254> pit;
+    std::unique_ptr<devices::Uart16550> com1;
+    std::unique_ptr<devices::Rtc> rtc;
+    UnconnectedLine a20;
+    std::unique_ptr<devices::I8042> i8042;
+    devices::DebugPort debug_port;
+    std::unique_ptr<devices::AcpiPm> acpi_pm;
+    std::map<unsigned, std::unique_ptr<devices::pci::SharedLine>> pci_isa_lines;
+    std::array<std::unique_ptr<SplitLine>, layout::pci_pin_count> pci_lines;
+    std::array<std::unique_ptr<devices::pci::SharedLine>, layout::pci_pin_count> pci_pins;
+    std::unique_ptr<devices::pci::RootBus> pci_bus;
+    std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
+
+    void add_processors(unsigned count);
+    void add_interrupt_controllers();
+    void add_legacy_devices(const MachineResources& resources);
+    void add_pci(const MachineResources& resources);
+    [[nodiscard]] devices::pci::Surroundings slot_surroundings(unsigned slot);
+    void plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function);
+    [[nodiscard]] Result<> attach_all();
+    [[nodiscard]] bus::Nanoseconds time_of_tsc(const Vcpu& vcpu, u64 tsc) const;
+};
+
+/// The inverse of Vcpu::time_stamp_counter, rounded up; time 0 where the counter is past that value.
+bus::Nanoseconds Board::Parts::time_of_tsc(const Vcpu& vcpu, u64 tsc) const {
+    static_assert(layout::tsc_hz == bus::nanoseconds_per_second);
+    const u64 ticks = tsc - vcpu.state.tsc_adjust;
+    return static_cast<i64>(tsc - vcpu.time_stamp_counter()) <= 0 ? 0 : ticks;
+}
+
+void Board::Parts::add_processors(unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        auto vcpu = std::make_unique<Vcpu>(i, model, Vcpu::Surroundings{*memory, ports, mmio, clock});
+        auto apic = std::make_unique<devices::LocalApic>(devices::LocalApic::Resources{
+            .id = i,
+            .bootstrap = i == 0,
+            .physical_address_bits = model.physical_address_bits(),
+            .cpu = *vcpu,
+            .clock = clock,
+            .timers = timers,
+            .fabric = fabric,
+            .time_of_tsc = [this, &cpu = *vcpu](u64 tsc) { return time_of_tsc(cpu, tsc); },
+            .acknowledge_external = [this] { return std::optional(pic->acknowledge()); },
+        });
+        fabric.connect(*apic);
+        vcpu->apic = apic.get();
+        vcpus.push_back(std::move(vcpu));
+        local_apics.push_back(std::move(apic));
+    }
+}
+
+void Board::Parts::add_interrupt_controllers() {
+    io_apic = std::make_unique<devices::IoApic>(fabric);
+    fabric.on_end_of_interrupt([this](u8 vector) { io_apic->end_of_interrupt(vector); });
+    pic = std::make_unique<devices::Pic8259>(devices::Pic8259::Resources{local_apics.front()->lint0()});
+    for (unsigned irq = 0; irq < layout::isa_irq_count; irq++) {
+        if (irq == layout::cascade_irq) continue;
+        if (std::ranges::find(layout::pci_isa_irqs, irq) != std::end(layout::pci_isa_irqs)) continue;
+        const unsigned gsi = irq == layout::timer_irq ? layout::timer_gsi : irq;
+        isa_lines[irq] = std::make_unique<SplitLine>(pic->input(irq), io_apic->pin(gsi));
+    }
+}
+
+void Board::Parts::add_legacy_devices(const MachineResources& resources) {
+    pit = std::make_unique<devices::Pit8254>(
+        devices::Pit8254::Resources{*isa_lines[layout::timer_irq], clock, timers});
+    com1 = std::make_unique<devices::Uart16550>(
+        devices::Uart16550::Resources{resources.serial, *isa_lines[layout::com1_irq], clock, timers});
+    devices::RtcChip::Cmos cmos{};
+    describe_memory_in_cmos(cmos, memory->ram_bytes());
+    rtc = std::make_unique<devices::Rtc>(devices::Rtc::Resources{*isa_lines[layout::rtc_irq], clock, timers},
+                                         resources.wall_clock_seconds, cmos);
+    i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
+        *isa_lines[layout::keyboard_irq], *isa_lines[layout::mouse_irq], a20, platform});
+    acpi_pm = std::make_unique<devices::AcpiPm>(
+        devices::AcpiPm::Resources{*isa_lines[layout::sci_irq], platform, clock, timers});
+}
+
+/// What a card in this slot is connected to. Its INTA goes to pin `slot` % 4, as the _PRT of the DSDT says.
+devices::pci::Surroundings Board::Parts::slot_surroundings(unsigned slot) {
+    return {ports, mmio, dma, fabric, &pci_pins[slot % layout::pci_pin_count]->add_input()};
+}
+
+void Board::Parts::plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function) {
+    pci_bus->connect(slot, *function);
+    pci_functions.push_back(std::move(function));
+}
+
+void Board::Parts::add_pci(const MachineResources& resources) {
+    using devices::virtio::VirtioPci;
+    for (unsigned irq : layout::pci_isa_irqs)
+        pci_isa_lines.emplace(irq, std::make_unique<devices::pci::SharedLine>(pic->input(irq)));
+    for (unsigned pin = 0; pin < layout::pci_pin_count; pin++) {
+        pci_lines[pin] = std::make_unique<SplitLine>(pci_isa_lines.at(layout::pci_isa_irq(pin))->add_input(),
+                                                     io_apic->pin(layout::pci_gsi(pin)));
+        pci_pins[pin] = std::make_unique<devices::pci::SharedLine>(*pci_lines[pin]);
+    }
+    pci_bus = std::make_unique<devices::pci::RootBus>(platform);
+    plug(layout::pci_host_bridge_slot,
+         std::make_unique<devices::pci::HostBridge>(slot_surroundings(layout::pci_host_bridge_slot)));
+    plug(layout::pci_rng_slot,
+         std::make_unique<VirtioPci>(slot_surroundings(layout::pci_rng_slot),
+                                     std::make_unique<devices::VirtioRng>(resources.entropy)));
+    for (unsigned i = 0; i < resources.disks.size(); i++) {
+        const unsigned slot = layout::pci_first_disk_slot + i;
+        auto disk = std::make_unique<devices::VirtioBlock>(*resources.disks[i], fmt::format("disk{}", i));
+        plug(slot, std::make_unique<VirtioPci>(slot_surroundings(slot), std::move(disk)));
+    }
+}
+
+Result<> Board::Parts::attach_all() {
+    struct Attachment {
+        bus::AddressSpace& space;
+        AddressRange range;
+        bus::IoHandler& handler;
+    };
+    using namespace layout;
+    const Attachment attachments[] = {
+        {mmio, {io_apic_base, io_apic_size}, *io_apic},
+        {ports, {pic_primary_port, pic_port_count}, pic->master_ports()},
+        {ports, {pic_secondary_port, pic_port_count}, pic->slave_ports()},
+        {ports, {pic_edge_level_port, pic_edge_level_port_count}, pic->edge_level_ports()},
+        {ports, {pit_port, pit_port_count}, pit->ports()},
+        {ports, {system_control_port_b, 1}, pit->system_control_b()},
+        {ports, {i8042_data_port, 1}, i8042->data_port()},
+        {ports, {i8042_command_port, 1}, i8042->command_port()},
+        {ports, {layout::debug_port, 1}, this->debug_port},
+        {ports, {system_control_port_a, 1}, i8042->system_control_a()},
+        {ports, {com1_port, com1_port_count}, *com1},
+        {ports, {acpi_pm_port, acpi_pm_port_count}, *acpi_pm},
+        {ports, {cmos_port, cmos_port_count}, *rtc},
+        {ports, {pci_config_port, pci_config_port_count}, *pci_bus},
+    };
+    for (const Attachment& a : attachments)
+        if (auto r = a.space.attach(a.range, a.handler); !r) return r;
+    return {};
+}
+
+Board::Board(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Board::~Board() = default;
+
+Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const MachineResources& resources,
+                                             bus::PlatformControl& platform) {
+    if (resources.disks.size() > layout::maximum_disks)
+        return fail(fmt::format("a machine has at most {} disks, not {}", layout::maximum_disks,
+                                resources.disks.size()));
+    auto memory = GuestMemory::create(config.memory_bytes);
+    if (!memory) return std::unexpected(memory.error());
+    auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory));
+    parts->add_processors(config.cpus);
+    parts->add_interrupt_controllers();
+    parts->add_legacy_devices(resources);
+    parts->add_pci(resources);
+    if (auto r = parts->attach_all(); !r) return std::unexpected(r.error());
+    return std::unique_ptr<Board>(new Board(std::move(parts)));
+}
+
+GuestMemory& Board::memory() { return *parts_->memory; }
+std::vector<std::unique_ptr<Vcpu>>& Board::vcpus() { return parts_->vcpus; }
+
+void Board::press_power_button() { parts_->acpi_pm->press_power_button(); }
+
+Result<> Board::hand_over_as_firmware() {
+    using namespace layout;
+    parts_->local_apics.front()->set_virtual_wire();
+    for (const auto& vcpu : parts_->vcpus)
+        set_memory_types(vcpu->state, parts_->model.physical_address_bits());
+    // Level-triggered inputs of the 8259s: the SCI and the PCI pins.
+    u64 level_triggered = bit(sci_irq);
+    for (unsigned irq : pci_isa_irqs) level_triggered |= bit(irq);
+    parts_->pic->edge_level_ports().write_io(0, pic_edge_level_port_count, level_triggered);
+    return parts_->pci_bus->assign_addresses({pci_window_start, pci_window_end - pci_window_start},
+                                             {pci_port_window_start, port_space_end - pci_port_window_start});
+}
+
+}  // namespace softmetal::machine

@@ -1,0 +1,39 @@
+// The board: processors, memory and devices, wired as board_layout.hpp says. It knows no engine and no
+// threads.
+#pragma once
+
+#include "bus/platform.hpp"
+#include "cpu/vcpu.hpp"
+#include "machine/machine.hpp"
+#include "memory/guest_memory.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace softmetal::machine {
+
+class Board {
+ public:
+    /// `platform` hears of power-off and reset. The kernel is not loaded yet.
+    [[nodiscard]] static Result<std::unique_ptr<Board>> create(const MachineConfig& config,
+                                                               const MachineResources& resources,
+                                                               bus::PlatformControl& platform);
+    ~Board();
+    Board(const Board&) = delete;
+    Board& operator=(const Board&) = delete;
+
+    [[nodiscard]] GuestMemory& memory();
+    [[nodiscard]] std::vector<std::unique_ptr<Vcpu>>& vcpus();
+    void press_power_button();
+
+    /// Brings the board into the state in which firmware hands over to an operating system's loader:
+    /// interrupt controllers in virtual wire mode, PCI functions configured.
+    [[nodiscard]] Result<> hand_over_as_firmware();
+
+ private:
+    struct Parts;
+    explicit Board(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace softmetal::machine

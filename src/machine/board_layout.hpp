@@ -1,0 +1,78 @@
+// The board as data: what lies at which address, port and interrupt input. The firmware tables, the wiring
+// and the kernel loader all read it here, so they cannot disagree.
+#pragma once
+
+#include "base/integers.hpp"
+#include "memory/guest_memory.hpp"
+
+#include <array>
+
+namespace softmetal::machine::layout {
+
+// --- guest-physical memory; RAM's own holes are stated in memory/guest_memory.hpp
+inline constexpr u64 ebda_start = 0x9fc00;  // top of conventional memory
+inline constexpr u64 conventional_end = 0xa0000;
+inline constexpr u64 firmware_start = 0xe0000;  // ACPI tables; the RSDP must lie here (ACPI 6.5, ch. 5.2.5.1)
+inline constexpr u64 firmware_end = 0x10'0000;
+inline constexpr u64 extended_start = 0x10'0000;
+
+inline constexpr u64 pci_window_start = low_memory_end;
+inline constexpr u64 pci_window_end = 0xfec0'0000;
+inline constexpr u64 io_apic_base = 0xfec0'0000;
+inline constexpr u64 io_apic_size = 0x1000;
+inline constexpr u64 local_apic_base = 0xfee0'0000;
+
+// --- ports
+inline constexpr u64 port_space_end = 0x1'0000;
+inline constexpr u64 pic_primary_port = 0x20, pic_secondary_port = 0xa0, pic_port_count = 2;
+inline constexpr u64 pic_edge_level_port = 0x4d0, pic_edge_level_port_count = 2;
+inline constexpr u64 pit_port = 0x40, pit_port_count = 4;
+inline constexpr u64 i8042_data_port = 0x60;
+inline constexpr u64 system_control_port_b = 0x61;  // PIT gate and speaker
+inline constexpr u64 i8042_command_port = 0x64;
+inline constexpr u64 debug_port = 0x80;
+inline constexpr u64 cmos_port = 0x70, cmos_port_count = 2;
+inline constexpr u64 system_control_port_a = 0x92;
+inline constexpr u64 com1_port = 0x3f8, com1_port_count = 8;
+inline constexpr u64 acpi_pm_port = 0x600, acpi_pm_port_count = 16;
+inline constexpr u64 pm1_event_port = acpi_pm_port, pm1_control_port = acpi_pm_port + 4,
+                     pm_timer_port = acpi_pm_port + 8;
+inline constexpr u64 reset_port = 0xcf9;  // the chipset's reset control register
+inline constexpr u8 reset_value = 0x06;   // hard reset, now
+inline constexpr u64 pci_config_port = 0xcf8, pci_config_port_count = 8;
+inline constexpr u64 pci_port_window_start = 0xd00;
+
+// --- interrupts: ISA IRQs go to the 8259 pair and to the I/O APIC's input of the same number, but for the
+// timer, which the I/O APIC has on input 2, where the 8259's cascade leaves it free.
+inline constexpr unsigned isa_irq_count = 16;
+inline constexpr unsigned io_apic_inputs = 24;
+inline constexpr u8 io_apic_id = 0;
+inline constexpr unsigned timer_irq = 0, timer_gsi = 2;
+inline constexpr unsigned keyboard_irq = 1, mouse_irq = 12;
+inline constexpr unsigned cascade_irq = 2;
+inline constexpr unsigned com1_irq = 4;
+inline constexpr unsigned rtc_irq = 8;
+inline constexpr unsigned sci_irq = 9;
+// PCI INTA..INTD of device d arrive at pin (d + pin) % 4: the I/O APIC has these four on inputs of their own;
+// the 8259, which has none to spare, on two level-triggered IRQs.
+inline constexpr unsigned pci_pin_count = 4;
+inline constexpr unsigned pci_first_gsi = 16;
+[[nodiscard]] constexpr unsigned pci_gsi(unsigned pin) { return pci_first_gsi + pin % pci_pin_count; }
+inline constexpr std::array<unsigned, 2> pci_isa_irqs = {10, 11};
+[[nodiscard]] constexpr unsigned pci_isa_irq(unsigned pin) { return pci_isa_irqs[pin % 2]; }
+
+// --- PCI device numbers on bus 0
+inline constexpr unsigned pci_host_bridge_slot = 0;
+inline constexpr unsigned pci_rng_slot = 1;
+inline constexpr unsigned pci_first_disk_slot = 2;
+inline constexpr unsigned pci_slot_count = 32;
+inline constexpr unsigned maximum_disks = pci_slot_count - pci_first_disk_slot;
+
+// --- processors
+inline constexpr unsigned maximum_cpus = 64;
+/// Virtual TSC ticks a second: one a nanosecond, so that every clock of the machine divides it exactly.
+inline constexpr u64 tsc_hz = 1'000'000'000;
+
+inline constexpr u64 minimum_memory = 2 * extended_start;
+
+}  // namespace softmetal::machine::layout

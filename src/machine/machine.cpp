@@ -1,0 +1,152 @@
+#include "machine/machine.hpp"
+
+#include "host/fault_signals.hpp"
+#include "machine/acpi/tables.hpp"
+#include "machine/board.hpp"
+#include "machine/board_layout.hpp"
+#include "machine/boot/entry_state.hpp"
+#include "machine/boot/linux_loader.hpp"
+#include "machine/engine_choice.hpp"
+#include "monitor/register_dump.hpp"
+#include "monitor/run_loop.hpp"
+
+#include <condition_variable>
+#include <exception>
+#include <fmt/format.h>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace softmetal::machine {
+namespace {
+
+Result<> check(const MachineConfig& config) {
+    if (config.cpus == 0 || config.cpus > layout::maximum_cpus)
+        return fail(
+            fmt::format("a machine has 1 to {} processors, not {}", layout::maximum_cpus, config.cpus));
+    if (config.memory_bytes < layout::minimum_memory || config.memory_bytes % page_size != 0)
+        return fail(fmt::format("guest memory of {} bytes is not a whole number of pages from {} MiB on",
+                                config.memory_bytes, layout::minimum_memory >> 20));
+    return {};
+}
+
+/// Leaves the board as firmware and boot loader would: tables, kernel and the first processor's state.
+Result<> boot(Board& board, const MachineConfig& config, const MachineResources& resources) {
+    GuestMemory& memory = board.memory();
+    const auto rsdp = acpi::install_tables(memory, config.cpus);
+    if (!rsdp) return std::unexpected(rsdp.error());
+    const auto entry = load_linux(memory, {resources.kernel, resources.initrd, config.command_line, *rsdp});
+    if (!entry) return std::unexpected(entry.error());
+    if (auto r = board.hand_over_as_firmware(); !r) return r;
+    return enter_long_mode(memory, board.vcpus().front()->state, *entry);
+}
+
+nlohmann::json to_json(const Counters& counters) {
+    nlohmann::json object = nlohmann::json::object();
+    for (const CounterInfo& info : counter_table) object[std::string(info.name)] = counters.*info.member;
+    return object;
+}
+
+}  // namespace
+
+std::string_view to_string(EndReason reason) {
+    switch (reason) {
+        case EndReason::power_off: return "power-off";
+        case EndReason::reset: return "reset";
+        case EndReason::triple_fault: return "triple fault";
+        case EndReason::stopped: return "stop";
+        case EndReason::internal_error: return "internal error";
+    }
+    return "?";
+}
+
+struct Machine::Parts final : bus::PlatformControl {
+    std::unique_ptr<Board> board;
+    mutable monitor::StopGate gate;
+    std::vector<std::unique_ptr<monitor::Engine>> engines;  // one a vCPU
+
+    std::mutex mutex;
+    std::condition_variable ended;
+    std::optional<MachineEnd> end;
+
+    void request_power_off() override { end_with({EndReason::power_off, {}}); }
+    void request_reset() override { end_with({EndReason::reset, {}}); }
+
+    /// The first reason counts.
+    void end_with(MachineEnd reason) {
+        {
+            const std::lock_guard lock(mutex);
+            if (!end) end = std::move(reason);
+            ended.notify_all();
+        }
+        gate.end();
+    }
+
+    void run_thread(std::size_t index) {
+        const host::FaultStack fault_stack;
+        Vcpu& vcpu = *board->vcpus()[index];
+        try {
+            if (monitor::run_vcpu(vcpu, *engines[index], gate) == monitor::RunEnd::shutdown)
+                end_with({EndReason::triple_fault, fmt::format("processor {} shut down (triple fault)\n{}",
+                                                               index, monitor::register_dump(vcpu.state))});
+        } catch (const std::exception& e) {
+            end_with({EndReason::internal_error, fmt::format("processor {}: {}\n{}", index, e.what(),
+                                                             monitor::register_dump(vcpu.state))});
+        }
+    }
+};
+
+Machine::Machine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Machine::~Machine() = default;
+
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, MachineResources resources) {
+    if (auto r = check(config); !r) return std::unexpected(r.error());
+    auto parts = std::make_unique<Parts>();
+    auto board = Board::create(config, resources, *parts);
+    if (!board) return std::unexpected(board.error());
+    parts->board = std::move(*board);
+    if (auto r = boot(*parts->board, config, resources); !r) return std::unexpected(r.error());
+    for (const auto& vcpu : parts->board->vcpus()) {
+        auto engine = choose_engine(config, *vcpu);
+        if (!engine) return std::unexpected(engine.error());
+        parts->engines.push_back(std::move(*engine));
+        parts->gate.add(*vcpu);
+    }
+    return std::unique_ptr<Machine>(new Machine(std::move(parts)));
+}
+
+MachineEnd Machine::run() {
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 0; i < parts_->engines.size(); i++)
+            threads.emplace_back([this, i] { parts_->run_thread(i); });
+        std::unique_lock lock(parts_->mutex);
+        parts_->ended.wait(lock, [this] { return parts_->end.has_value(); });
+    }
+    return *parts_->end;
+}
+
+void Machine::request_stop() { parts_->end_with({EndReason::stopped, {}}); }
+
+void Machine::press_power_button() { parts_->board->press_power_button(); }
+
+nlohmann::json Machine::statistics() const {
+    Counters total;
+    nlohmann::json cpus = nlohmann::json::array();
+    parts_->gate.pause();
+    for (const auto& vcpu : parts_->board->vcpus()) {
+        for (const CounterInfo& info : counter_table) total.*info.member += vcpu->counters.*info.member;
+        cpus.push_back(to_json(vcpu->counters));
+    }
+    // What the interpreter was needed for: where translation would pay next.
+    nlohmann::json fallbacks = nlohmann::json::array();
+    constexpr std::size_t longest_profile = 24;
+    for (const auto& engine : parts_->engines)
+        for (const auto& [name, count] : engine->fallback_profile())
+            if (fallbacks.size() < longest_profile)
+                fallbacks.push_back({{"instruction", name}, {"count", count}});
+    parts_->gate.resume();
+    return {{"total", to_json(total)}, {"cpus", cpus}, {"fallbacks", fallbacks}};
+}
+
+}  // namespace softmetal::machine

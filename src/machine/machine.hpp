@@ -1,0 +1,78 @@
+// A whole virtual machine: board, processors and the threads that run them, behind five calls.
+#pragma once
+
+#include "base/integers.hpp"
+#include "base/result.hpp"
+#include "bus/backends/block_store.hpp"
+#include "bus/backends/byte_stream.hpp"
+#include "bus/clock.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace softmetal::machine {
+
+/// Which engine runs the guest; `automatic` is the best one there is.
+enum class Mode { automatic, interpret, translate };
+
+struct MachineConfig {
+    u64 memory_bytes = 0;
+    unsigned cpus = 1;
+    Mode mode = Mode::automatic;
+    bool lockstep = false;  // run the interpreter behind the translator and stop at the first difference
+    std::string command_line = {};
+};
+
+/// What the machine is given to work with. References and pointers must outlive it.
+struct MachineResources {
+    std::vector<std::byte> kernel, initrd;
+    bus::ByteStream& serial;
+    bus::TimerFactory& timers;
+    const bus::Clock& clock;
+    std::vector<bus::BlockStore*> disks;
+    std::function<void(std::span<std::byte>)> entropy;
+    i64 wall_clock_seconds = 0;  // since 1970, UTC, at virtual time 0
+};
+
+enum class EndReason { power_off, reset, triple_fault, stopped, internal_error };
+
+[[nodiscard]] std::string_view to_string(EndReason reason);
+
+struct MachineEnd {
+    EndReason reason = EndReason::stopped;
+    std::string detail;  // for a triple fault, the registers; for an internal error, the sentence
+};
+
+class Machine {
+ public:
+    /// Builds the board and loads the kernel; the error says what is wrong with which input.
+    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const MachineConfig& config,
+                                                                 MachineResources resources);
+    ~Machine();
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    /// Runs until the guest ends or is stopped. Once; the event loop must run on another thread.
+    [[nodiscard]] MachineEnd run();
+
+    /// Any thread; run() returns soon after.
+    void request_stop();
+    /// The ACPI power button, once. Any thread.
+    void press_power_button();
+
+    /// Counters by name, summed and by vCPU. Exact once run() has returned.
+    [[nodiscard]] nlohmann::json statistics() const;
+
+ private:
+    struct Parts;
+    explicit Machine(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace softmetal::machine

@@ -1,0 +1,39 @@
+#include "machine/vm_process/open_disks.hpp"
+
+#include "disk/raw_file.hpp"
+
+#include <fmt/format.h>
+#include <future>
+
+namespace softmetal::machine {
+
+Result<std::unique_ptr<OpenDisks>> OpenDisks::create(const std::vector<StartRequest::Disk>& disks,
+                                                     std::span<host::UniqueFd> descriptors) {
+    auto result = std::make_unique<OpenDisks>();
+    for (std::size_t i = 0; i < disks.size(); ++i) {
+        auto store = disk::RawFile::open(std::move(descriptors[i]), disks[i].read_only);
+        if (!store) return fail(fmt::format("disk '{}': {}", disks[i].name, store.error().message));
+        result->stores_.push_back(std::move(*store));
+        result->names_.push_back(disks[i].name);
+    }
+    return result;
+}
+
+std::vector<bus::BlockStore*> OpenDisks::stores() const {
+    std::vector<bus::BlockStore*> stores;
+    for (const auto& store : stores_) stores.push_back(store.get());
+    return stores;
+}
+
+std::vector<std::string> OpenDisks::flush() {
+    std::vector<std::promise<bus::BlockStatus>> flushed(stores_.size());
+    for (std::size_t i = 0; i < stores_.size(); ++i)
+        stores_[i]->flush([&promise = flushed[i]](bus::BlockStatus status) { promise.set_value(status); });
+    std::vector<std::string> failures;
+    for (std::size_t i = 0; i < stores_.size(); ++i)
+        if (flushed[i].get_future().get() != bus::BlockStatus::ok)
+            failures.push_back(fmt::format("disk '{}' could not be flushed: data may be lost", names_[i]));
+    return failures;
+}
+
+}  // namespace softmetal::machine

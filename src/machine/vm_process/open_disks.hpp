@@ -1,0 +1,29 @@
+// The machine's disks over the descriptors that came with the start request.
+#pragma once
+
+#include "bus/backends/block_store.hpp"
+#include "host/unique_fd.hpp"
+#include "machine/vm_process/protocol.hpp"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace softmetal::machine {
+
+class OpenDisks {
+ public:
+    /// Takes `descriptors`, one for each of `disks`.
+    [[nodiscard]] static Result<std::unique_ptr<OpenDisks>> create(
+        const std::vector<StartRequest::Disk>& disks, std::span<host::UniqueFd> descriptors);
+
+    [[nodiscard]] std::vector<bus::BlockStore*> stores() const;
+    /// Returns once all that was written is on the host's disk; the sentences say for which disks it is not.
+    [[nodiscard]] std::vector<std::string> flush();
+
+ private:
+    std::vector<std::string> names_;
+    std::vector<std::unique_ptr<bus::BlockStore>> stores_;
+};
+
+}  // namespace softmetal::machine

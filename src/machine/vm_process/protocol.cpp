@@ -1,0 +1,115 @@
+#include "machine/vm_process/protocol.hpp"
+
+namespace softmetal::machine {
+namespace {
+
+using nlohmann::json;
+
+/// `read` may throw what the JSON library throws at a message that is not what it should be.
+template <class T, class Read>
+std::optional<T> checked_read(Read read) {
+    try {
+        return read();
+    } catch (const json::exception&) {
+        return std::nullopt;
+    }
+}
+
+/// Text with bounded nesting: the library's CBOR reader and its writers recurse, and a VM process gone wrong
+/// must not exhaust its parent's stack.
+json parse_untrusted(std::span<const u8> bytes) {
+    constexpr int deepest = 6;
+    return json::parse(bytes.begin(), bytes.end(),
+                       [](int depth, json::parse_event_t, json&) { return depth <= deepest; });
+}
+
+std::vector<u8> write_text(const json& message) {
+    const std::string text = message.dump(-1, ' ', false, json::error_handler_t::replace);
+    return {text.begin(), text.end()};
+}
+
+template <class Enum>
+std::optional<Enum> checked(const json& value, Enum last) {
+    const auto number = value.get<u64>();
+    if (number > static_cast<u64>(last)) return std::nullopt;
+    return static_cast<Enum>(number);
+}
+
+}  // namespace
+
+std::vector<u8> encode(const StartRequest& request) {
+    json disks = json::array();
+    for (const StartRequest::Disk& disk : request.disks)
+        disks.push_back({{"name", disk.name}, {"read_only", disk.read_only}});
+    // CBOR rather than text: a kernel command line may hold bytes that are not UTF-8.
+    return json::to_cbor({{"memory_bytes", request.config.memory_bytes},
+                          {"cpus", request.config.cpus},
+                          {"mode", static_cast<u64>(request.config.mode)},
+                          {"lockstep", request.config.lockstep},
+                          {"command_line", request.config.command_line},
+                          {"has_initrd", request.has_initrd},
+                          {"disks", disks}});
+}
+
+std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
+    return checked_read<StartRequest>([&]() -> std::optional<StartRequest> {
+        const json message = json::from_cbor(bytes);
+        StartRequest request;
+        const auto mode = checked(message.at("mode"), Mode::translate);
+        if (!mode) return std::nullopt;
+        request.config = {.memory_bytes = message.at("memory_bytes").get<u64>(),
+                          .cpus = message.at("cpus").get<unsigned>(),
+                          .mode = *mode,
+                          .lockstep = message.at("lockstep").get<bool>(),
+                          .command_line = message.at("command_line").get<std::string>()};
+        request.has_initrd = message.at("has_initrd").get<bool>();
+        for (const json& disk : message.at("disks"))
+            request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>()});
+        return request;
+    });
+}
+
+std::vector<u8> encode(Command command) { return {static_cast<u8>(command)}; }
+
+std::optional<Command> decode_command(std::span<const u8> bytes) {
+    if (bytes.size() != 1 || bytes[0] < static_cast<u8>(Command::stop) ||
+        bytes[0] > static_cast<u8>(Command::press_power_button))
+        return std::nullopt;
+    return static_cast<Command>(bytes[0]);
+}
+
+std::vector<u8> encode(const EndReport& report, std::size_t maximum_bytes) {
+    json message = {{"kind", static_cast<u64>(report.kind)},
+                    {"reason", static_cast<u64>(report.reason)},
+                    {"detail", report.detail},
+                    {"statistics", report.statistics},
+                    {"refused_defences", report.refused_defences},
+                    {"failures", report.failures}};
+    std::vector<u8> text = write_text(message);
+    if (text.size() <= maximum_bytes) return text;
+    message["statistics"].erase("cpus");
+    text = write_text(message);
+    if (text.size() <= maximum_bytes) return text;
+    message["statistics"] = nullptr;
+    text = write_text(message);
+    if (text.size() <= maximum_bytes) return text;
+    message["detail"] = report.detail.substr(0, maximum_bytes / 2);
+    return write_text(message);
+}
+
+std::optional<EndReport> decode_end_report(std::span<const u8> bytes) {
+    return checked_read<EndReport>([&]() -> std::optional<EndReport> {
+        const json message = parse_untrusted(bytes);
+        const auto kind = checked(message.at("kind"), EndReport::Kind::host_failed);
+        const auto reason = checked(message.at("reason"), EndReason::internal_error);
+        if (!kind || !reason) return std::nullopt;
+        return EndReport{.kind = *kind,
+                         .reason = *reason,
+                         .detail = message.at("detail").get<std::string>(),
+                         .statistics = message.at("statistics"),
+                         .refused_defences = message.at("refused_defences").get<std::vector<std::string>>(),
+                         .failures = message.at("failures").get<std::vector<std::string>>()};
+    });
+}
+
+}  // namespace softmetal::machine

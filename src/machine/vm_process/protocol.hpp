@@ -1,0 +1,54 @@
+// What the trusted parent and the jailed VM process say to each other over the control socket.
+//
+// parent -> VM process: one StartRequest with descriptors, then Commands.
+// VM process -> parent: one EndReport. The parent takes it for a guest's words: checked, never believed.
+#pragma once
+
+#include "machine/machine.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace softmetal::machine {
+
+/// Followed, in this order, by the descriptors of the serial port's socket, the kernel, the initrd where
+/// there is one, and the disks.
+struct StartRequest {
+    struct Disk {
+        std::string name;  // for messages
+        bool read_only = false;
+    };
+    MachineConfig config;
+    bool has_initrd = false;
+    std::vector<Disk> disks;
+    [[nodiscard]] std::size_t descriptor_count() const { return 2 + (has_initrd ? 1 : 0) + disks.size(); }
+};
+
+enum class Command : u8 { stop = 1, press_power_button = 2 };
+
+struct EndReport {
+    /// `rejected`: the machine could not be built from what the user gave. `host_failed`: nor from what the
+    /// host gives.
+    enum class Kind : u8 { ended, rejected, host_failed };
+    Kind kind = Kind::ended;
+    EndReason reason = EndReason::stopped;  // where it ended
+    std::string detail;                     // MachineEnd's, or the sentence that says what is wrong
+    nlohmann::json statistics = nullptr;
+    std::vector<std::string> refused_defences = {};  // JailReport's
+    std::vector<std::string> failures = {};  // that did not end the machine: a disk that cannot be flushed
+};
+
+[[nodiscard]] std::vector<u8> encode(const StartRequest& request);
+[[nodiscard]] std::vector<u8> encode(Command command);
+/// Leaves the statistics of single processors, or all, out where the message would otherwise be longer than
+/// `maximum_bytes`.
+[[nodiscard]] std::vector<u8> encode(const EndReport& report, std::size_t maximum_bytes);
+
+// None where the bytes are no such message.
+[[nodiscard]] std::optional<StartRequest> decode_start_request(std::span<const u8> bytes);
+[[nodiscard]] std::optional<Command> decode_command(std::span<const u8> bytes);
+[[nodiscard]] std::optional<EndReport> decode_end_report(std::span<const u8> bytes);
+
+}  // namespace softmetal::machine

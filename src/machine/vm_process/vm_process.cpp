@@ -1,0 +1,159 @@
+#include "machine/vm_process/vm_process.hpp"
+
+#include "host/event_loop.hpp"
+#include "host/input_file.hpp"
+#include "host/jail.hpp"
+#include "host/process_exit.hpp"
+#include "host/random.hpp"
+#include "machine/vm_process/open_disks.hpp"
+#include "machine/vm_process/protocol.hpp"
+#include "machine/vm_process/socket_byte_stream.hpp"
+#include "machine/vm_process/virtual_time.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <fmt/format.h>
+#include <thread>
+
+namespace softmetal::machine {
+namespace {
+
+constexpr int parent_is_gone = 1;
+
+struct Order {
+    StartRequest request;
+    std::vector<host::UniqueFd> descriptors;
+};
+
+Result<Order> receive_order(host::ControlSocket& control) {
+    auto received = control.receive();
+    if (!received) return std::unexpected(received.error());
+    if (!*received) return fail("the parent process went away");
+    host::ControlMessage message = std::move(**received);
+    auto request = decode_start_request(message.bytes);
+    if (!request || message.descriptors.size() != request->descriptor_count())
+        return fail("the start request is not understood");
+    return Order{std::move(*request), std::move(message.descriptors)};
+}
+
+i64 seconds_since_1970() {
+    using namespace std::chrono;
+    return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+}
+
+/// Everything between the start request and the end report. Members are made, and needed, in this order.
+class VmProcess {
+ public:
+    VmProcess(host::ControlSocket& control, Order order) : control_(control), order_(std::move(order)) {}
+
+    [[nodiscard]] EndReport run() {
+        if (auto ready = prepare(); !ready)
+            return {.kind = EndReport::Kind::host_failed, .detail = ready.error().message};
+        if (auto built = build(); !built)
+            return {.kind = EndReport::Kind::rejected, .detail = built.error().message};
+
+        std::thread loop_thread([this] { loop_->run(); });
+        const MachineEnd end = machine_->run();
+        serial_->drain();
+        for (std::string& failure : disks_->flush()) failures_.push_back(std::move(failure));
+        loop_->stop();
+        loop_thread.join();
+        return {.kind = EndReport::Kind::ended,
+                .reason = end.reason,
+                .detail = end.detail,
+                .statistics = machine_->statistics(),
+                .refused_defences = std::move(refused_defences_),
+                .failures = std::move(failures_)};
+    }
+
+ private:
+    /// What this process takes from the host; ends inside the jail. One thread only, still.
+    [[nodiscard]] Result<> prepare() {
+        auto loop = host::EventLoop::create();
+        if (!loop) return std::unexpected(loop.error());
+        loop_ = std::move(*loop);
+        time_ = std::make_unique<VirtualTime>(*loop_);
+        auto serial = SocketByteStream::create(*loop_, std::move(order_.descriptors[0]));
+        if (!serial) return std::unexpected(serial.error());
+        serial_ = std::move(*serial);
+        auto watch = loop_->watch(control_.fd(), {.read = true}, [this](host::Readiness) { obey(); });
+        if (!watch) return std::unexpected(watch.error());
+        control_watch_ = std::move(*watch);
+        auto jailed = host::enter_jail();
+        if (!jailed) return std::unexpected(jailed.error());
+        refused_defences_ = std::move(jailed->refused);
+        return {};
+    }
+
+    /// From here on the user's files, which may come from anywhere, are looked into.
+    [[nodiscard]] Result<> build() {
+        const StartRequest& request = order_.request;
+        std::size_t next = 1;  // descriptor 0 was the serial port
+        MachineResources resources{.kernel = {},
+                                   .initrd = {},
+                                   .serial = *serial_,
+                                   .timers = *time_,
+                                   .clock = *time_,
+                                   .disks = {},
+                                   .entropy = host::fill_random,
+                                   .wall_clock_seconds = seconds_since_1970()};
+        auto kernel = read_file(next++, "kernel");
+        if (!kernel) return std::unexpected(kernel.error());
+        resources.kernel = std::move(*kernel);
+        if (request.has_initrd) {
+            auto initrd = read_file(next++, "initrd");
+            if (!initrd) return std::unexpected(initrd.error());
+            resources.initrd = std::move(*initrd);
+        }
+        auto disks = OpenDisks::create(request.disks, std::span(order_.descriptors).subspan(next));
+        if (!disks) return std::unexpected(disks.error());
+        disks_ = std::move(*disks);
+        resources.disks = disks_->stores();
+
+        auto machine = Machine::create(request.config, std::move(resources));
+        if (!machine) return std::unexpected(machine.error());
+        machine_ = std::move(*machine);
+        return {};
+    }
+
+    [[nodiscard]] Result<std::vector<std::byte>> read_file(std::size_t descriptor, const char* what) const {
+        return host::read_whole_file(order_.descriptors[descriptor].get(), order_.request.config.memory_bytes,
+                                     what);
+    }
+
+    /// On the loop's thread, which runs only once the machine is there.
+    void obey() {
+        auto received = control_.receive();
+        if (!received || !*received) host::exit_now(parent_is_gone);
+        const auto command = decode_command((*received)->bytes);
+        if (command == Command::press_power_button) return machine_->press_power_button();
+        if (command == Command::stop) {
+            serial_->stop_waiting();
+            machine_->request_stop();
+        }
+    }
+
+    host::ControlSocket& control_;
+    Order order_;
+    std::vector<std::string> refused_defences_, failures_;
+    std::unique_ptr<host::EventLoop> loop_;
+    std::unique_ptr<VirtualTime> time_;
+    std::unique_ptr<SocketByteStream> serial_;
+    std::unique_ptr<host::EventLoop::Watch> control_watch_;
+    std::unique_ptr<OpenDisks> disks_;
+    std::unique_ptr<Machine> machine_;
+};
+
+}  // namespace
+
+int run_vm_process(host::ControlSocket control) {
+    auto order = receive_order(control);
+    if (!order) return parent_is_gone;
+    // For the life of the process: the vCPUs' and disks' threads may be using it to the last moment.
+    auto* process = new VmProcess(control, std::move(*order));
+    const EndReport report = process->run();
+    const auto sent = control.send(encode(report, host::ControlSocket::maximum_bytes));
+    return sent ? 0 : parent_is_gone;
+}
+
+}  // namespace softmetal::machine

@@ -1,0 +1,90 @@
+// Guest-physical RAM: where it lies, and which of its pages hold code that an engine has translated.
+//
+// RAM is a shared memory file, so a page costs the host nothing until it is touched. The map is by page;
+// nobody outside this class assumes that neighbouring guest pages are neighbours in the host.
+#pragma once
+
+#include "base/address.hpp"
+#include "base/result.hpp"
+#include "bus/dma.hpp"
+#include "host/shared_memory.hpp"
+
+#include <atomic>
+#include <memory>
+
+namespace softmetal {
+
+/// RAM below this stays below 4 GiB; the rest continues at 4 GiB. In between lie PCI windows and APICs.
+inline constexpr u64 low_memory_end = 0xc000'0000;
+inline constexpr u64 high_memory_start = 0x1'0000'0000;
+/// The legacy video window, never RAM.
+inline constexpr u64 video_window_start = 0xa0000;
+inline constexpr u64 video_window_end = 0xc0000;
+
+/// Told, before the bytes change, that a write is about to hit a page that holds translated code. The
+/// writer's thread.
+class CodeWriteObserver {
+ public:
+    virtual ~CodeWriteObserver() = default;
+    virtual void code_about_to_change(GuestPhysical address, u64 size) = 0;
+};
+
+class GuestMemory final : public bus::DmaView {
+ public:
+    /// `ram_bytes` is a multiple of a page. Fails with a sentence where the host cannot map that much.
+    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(u64 ram_bytes);
+
+    [[nodiscard]] u64 ram_bytes() const { return ram_bytes_; }
+
+    /// Host address of the RAM page that contains `address`; null where there is no RAM.
+    [[nodiscard]] u8* page(GuestPhysical address) const {
+        const u64 p = address.page();
+        if (p < low_bytes_)
+            return p - video_window_start < video_window_end - video_window_start ? nullptr : host_ + p;
+        if (p - high_memory_start < high_bytes_) return host_ + low_bytes_ + (p - high_memory_start);
+        return nullptr;
+    }
+    /// Host address of one byte of RAM, good to the end of its page; null where there is no RAM.
+    [[nodiscard]] u8* pointer(GuestPhysical address) const {
+        u8* p = page(address);
+        return p ? p + address.offset() : nullptr;
+    }
+
+    // bus::DmaView
+    [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
+    [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
+
+    // --- code pages
+    // ----------------------------------------------------------------------------------------- A page is
+    // marked before its bytes are read for translation. Whoever is about to write RAM and may hit a code page
+    // calls about_to_write first; write access to such a page is never cached in a TLB.
+
+    [[nodiscard]] bool holds_code(GuestPhysical address) const {
+        return code_[page_number(address)].load(std::memory_order_acquire) != 0;
+    }
+    void mark_code(GuestPhysical address) { code_[page_number(address)].store(1, std::memory_order_seq_cst); }
+    void unmark_code(GuestPhysical address) {
+        code_[page_number(address)].store(0, std::memory_order_seq_cst);
+    }
+    void about_to_write(GuestPhysical address, u64 size) {
+        if (holds_code(address) && observer_) observer_->code_about_to_change(address, size);
+    }
+    void observe_code_writes(CodeWriteObserver* observer) { observer_ = observer; }
+
+ private:
+    GuestMemory(host::SharedMemory ram);
+    /// Index into code_ of a RAM page; only for addresses that page() knows.
+    [[nodiscard]] u64 page_number(GuestPhysical a) const {
+        return (a.value < low_bytes_ ? a.value : a.value - high_memory_start + low_bytes_) >> page_shift;
+    }
+
+    host::SharedMemory ram_;
+    u8* host_;
+    u64 ram_bytes_;
+    u64 low_bytes_ = 0;
+    u64 high_bytes_ = 0;
+    std::unique_ptr<std::atomic<u8>[]> code_;
+    CodeWriteObserver* observer_ = nullptr;
+};
+
+}  // namespace softmetal

@@ -1,0 +1,12 @@
+// A vCPU's registers as text, for the report of a triple fault or an internal error.
+#pragma once
+
+#include "cpu/state.hpp"
+
+#include <string>
+
+namespace softmetal::monitor {
+
+[[nodiscard]] std::string register_dump(const CpuState& state);
+
+}  // namespace softmetal::monitor

@@ -1,0 +1,77 @@
+#include "monitor/run_loop.hpp"
+
+#include "cpu/event_delivery.hpp"
+
+namespace softmetal::monitor {
+namespace {
+
+constexpr u64 instructions_per_slice = 1'000'000;
+
+/// Says which counter time belongs to. The clock is read only when that changes: with an interrupt held off
+/// by the guest's IF, a slice is a single instruction.
+class TimeAccount {
+ public:
+    TimeAccount(const bus::Clock& clock, Counters& counters) : clock_(clock), counters_(counters) {}
+    ~TimeAccount() { charge(nullptr); }
+    TimeAccount(const TimeAccount&) = delete;
+    TimeAccount& operator=(const TimeAccount&) = delete;
+
+    void charge(u64 Counters::*counter) {
+        if (counter == current_) return;
+        const bus::Nanoseconds now = clock_.now();
+        if (current_) counters_.*current_ += now - since_;
+        current_ = counter;
+        since_ = now;
+    }
+
+ private:
+    const bus::Clock& clock_;
+    Counters& counters_;
+    u64 Counters::*current_ = nullptr;
+    bus::Nanoseconds since_ = 0;
+};
+
+/// However the run loop is left, nobody waits for this vCPU at the gate any more.
+class Departure {
+ public:
+    explicit Departure(StopGate& gate) : gate_(gate) {}
+    ~Departure() { gate_.leave(); }
+    Departure(const Departure&) = delete;
+    Departure& operator=(const Departure&) = delete;
+
+ private:
+    StopGate& gate_;
+};
+
+}  // namespace
+
+RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate) {
+    if (!gate.enter()) return RunEnd::stopped;
+    const Departure departure(gate);
+    TimeAccount time(vcpu.clock, vcpu.counters);
+    engine.catch_up();
+    for (;;) {
+        const u32 wanted = vcpu.block.attention.load(std::memory_order_acquire);
+        if (wanted & attention::stop) {
+            time.charge(nullptr);  // whoever paused us may read the counters
+            if (!gate.pass(vcpu)) return RunEnd::stopped;
+            engine.catch_up();
+            continue;
+        }
+        if (wanted && take_pending_event(vcpu)) continue;
+        switch (vcpu.state.activity) {
+            case Activity::shutdown: return RunEnd::shutdown;
+            case Activity::running:
+                time.charge(engine.time_counter());
+                engine.run(instructions_per_slice);
+                break;
+            case Activity::halted:
+            case Activity::wait_for_startup:
+                time.charge(&Counters::nanoseconds_halted);
+                vcpu.wait_for_attention();
+                break;
+        }
+    }
+}
+
+}  // namespace softmetal::monitor

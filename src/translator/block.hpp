@@ -1,0 +1,98 @@
+// A translation and what must be known about it: where it came from, how it is linked, and what each place in
+// it that can leave means to the guest.
+#pragma once
+
+#include "base/integers.hpp"
+#include "cpu/tlb.hpp"
+#include "translator/fast_calls.hpp"
+
+#include <array>
+#include <vector>
+
+namespace softmetal::translator {
+
+/// What translated code depends on besides its bytes: blocks are never shared between modes.
+struct Mode {
+    Privilege privilege = Privilege::supervisor;
+    bool x87 = false;   // CR0.EM and TS clear
+    bool sse = false;   // and CR4.OSFXSR set
+    bool avx = false;   // and OSXSAVE, XCR0.AVX set
+    bool smap = false;  // CR4.SMAP: STAC and CLAC switch between supervisor and supervisor_any
+    bool operator==(const Mode&) const = default;
+    [[nodiscard]] unsigned packed() const {
+        return static_cast<unsigned>(privilege) | x87 << 2 | sse << 3 | avx << 4 | smap << 5;
+    }
+};
+
+/// A block is found by its linear address (code contains it), its page of RAM, and its mode; so address
+/// spaces that share a page at one address share its translations.
+struct BlockKey {
+    u64 rip = 0;
+    const u8* page = nullptr;  // host address of the RAM page RIP lies in
+    unsigned mode = 0;
+    bool operator==(const BlockKey&) const = default;
+};
+struct BlockKeyHash {
+    std::size_t operator()(const BlockKey& k) const {
+        return (k.rip * 0x9e3779b97f4a7c15) ^ (reinterpret_cast<u64>(k.page) >> 7) ^ k.mode;
+    }
+};
+
+/// Where the guest's status flags are at some point of the code. `dead`: nowhere, and nobody will ask.
+enum class FlagsAt : u8 { host, saved };
+
+struct Block;
+
+/// A place that may call the monitor: its number is what the code hands over.
+struct Site {
+    Block* block = nullptr;
+    u16 instruction_offset = 0;  // guest RIP = block RIP + this
+    u16 mnemonic = 0;            // ZydisMnemonic, for the profile of fallbacks
+    u8 instruction_length = 0;
+    u8 size = 0;  // bytes accessed, for TLB misses; of a string element
+    FastCall fast_call = FastCall::none;
+    bool repeated = false;  // a string instruction with REP
+    Access access = Access::read;
+    FlagsAt flags = FlagsAt::host;  // for host faults; slow paths and exits have them saved
+    u32 resume = 0;                 // code offset: retry of the look-up, or the next instruction
+};
+
+/// A direct jump that can be patched to its target's translation.
+struct Link {
+    Block* from = nullptr;
+    Block* to = nullptr;
+    u64 target_rip = 0;
+    unsigned target_mode = 0;
+    bool flags_saved = false;       // which entry of the target it takes
+    u32 jump = 0;                   // code offset of the jump's rel32
+    u32 unlinked = 0;               // code offset it points at while not linked
+    Link* next_incoming = nullptr;  // the target's list of who jumps to it
+};
+
+struct Block {
+    BlockKey key;
+    Mode mode;
+    u32 entry = 0;              // code offset; status flags in the host's register
+    u32 entry_flags_saved = 0;  // code offset; status flags in the vCPU block
+    u32 code_end = 0;
+    u16 guest_bytes = 0;
+    u16 instruction_count = 0;
+    u16 live_flags_in = 0;
+    bool valid = true;
+    u64 lines = 0;  // 64-byte lines of its page that its meaning depends on
+    Link* incoming = nullptr;
+    Block* next_in_bucket = nullptr;
+    struct FaultPoint {
+        u32 code;  // offset of a host instruction that may fault by itself
+        u32 site;
+    };
+    std::vector<FaultPoint> fault_points;
+    /// For lockstep only: each instruction's offset and the flags live before it; last, the end of the block.
+    struct Point {
+        u16 offset;
+        u16 live_flags;
+    };
+    std::vector<Point> points;
+};
+
+}  // namespace softmetal::translator

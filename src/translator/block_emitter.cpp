@@ -1,0 +1,288 @@
+#include "translator/block_emitter.hpp"
+
+#include "x86/flags.hpp"
+
+#include <limits>
+
+namespace softmetal::translator {
+namespace {
+
+using x86::flags::status;
+
+constexpr std::size_t tlb_table(Access access, Privilege privilege) {
+    const std::size_t tables = access == Access::read    ? offsetof(Tlb, read)
+                               : access == Access::write ? offsetof(Tlb, write)
+                                                         : offsetof(Tlb, execute);
+    return offsetof(VcpuBlock, tlb) + tables + static_cast<unsigned>(privilege) * sizeof(TlbTable);
+}
+constexpr unsigned log2_entry = 4;
+static_assert(sizeof(TlbEntry) == 1 << log2_entry && sizeof(JumpCache::Entry) == 1 << log2_entry);
+constexpr u32 tlb_index_mask = (tlb_entries - 1) << log2_entry;
+
+std::size_t jump_cache(unsigned privilege) {
+    return SOFTMETAL_AREA(jump_cache) + privilege * sizeof(JumpCache);
+}
+
+}  // namespace
+
+BlockEmitter::BlockEmitter(jit::Assembler& assembler, const Stubs& stubs, SiteTable& table, Block& block,
+                           u32 base, bool chain)
+    : a(assembler),
+      mode(block.mode),
+      stubs_(stubs),
+      table_(table),
+      block_(block),
+      base_(base),
+      chain_(chain) {}
+
+// --- block frame
+// ------------------------------------------------------------------------------------------------------
+
+void BlockEmitter::begin_block(u16 live_in) {
+    block_.live_flags_in = live_in;
+    block_.entry_flags_saved = base_ + static_cast<u32>(a.offset());
+    if (live_in) emit_restore_flags(a);
+    block_.entry = base_ + static_cast<u32>(a.offset());
+    flags_ = FlagsAt::host;
+    poll_attention(live_in);
+}
+
+/// Every loop of the guest passes a block entry, so this is where events are noticed.
+void BlockEmitter::poll_attention(u16 live_in) {
+    const asmjit::Label event = a.newLabel();
+    const jit::Mem attention = block_field(offsetof(VcpuBlock, attention), 4);
+    if (live_in) {
+        const asmjit::Label quiet = a.newLabel();
+        a.mov(temporary, jit::rcx);
+        a.mov(jit::ecx, attention);
+        a.jecxz(jit::rcx, quiet);
+        a.mov(jit::rcx, temporary);
+        a.jmp(event);
+        a.bind(quiet);
+        a.mov(jit::rcx, temporary);
+    } else {
+        a.cmp(attention, 0);
+        a.jne(event);
+    }
+    const u32 site = new_site({});
+    cold([this, event, live_in, site] {
+        a.bind(event);
+        if (live_in) emit_save_flags(a);
+        a.mov(temporary.r32(), site);
+        a.jmp(stubs_.leave);
+    });
+}
+
+u32 BlockEmitter::new_site(const asmjit::Label& resume) {
+    const u32 number = static_cast<u32>(table_.sites.size());
+    Site site;
+    site.block = &block_;
+    if (current_) {
+        site.instruction_offset = static_cast<u16>(current_->rip - block_.key.rip);
+        site.instruction_length = current_->instruction.length;
+        site.mnemonic = static_cast<u16>(current_->instruction.mnemonic);
+    }
+    site.flags = flags_;
+    table_.sites.push_back(site);
+    pending_sites_.push_back({number, resume});
+    return number;
+}
+
+void BlockEmitter::finish() {
+    // A cold path may add another.
+    for (std::size_t n = 0; n < cold_.size(); n++) cold_[n]();
+    for (const PendingSite& p : pending_sites_)
+        if (p.resume.isValid())
+            table_.sites[p.number].resume = base_ + static_cast<u32>(a.code()->labelOffset(p.resume));
+    for (const PendingLink& p : pending_links_)
+        p.link->unlinked = base_ + static_cast<u32>(a.code()->labelOffset(p.unlinked));
+    block_.code_end = base_ + static_cast<u32>(a.offset());
+}
+
+// --- flags
+// ------------------------------------------------------------------------------------------------------------
+
+void BlockEmitter::release_flags(u16 live) {
+    if (flags_ == FlagsAt::saved || !(live & status)) return;
+    emit_save_flags(a);
+    flags_ = FlagsAt::saved;
+}
+
+void BlockEmitter::require_flags() {
+    if (flags_ == FlagsAt::host) return;
+    emit_restore_flags(a);
+    flags_ = FlagsAt::host;
+}
+
+// --- registers
+// --------------------------------------------------------------------------------------------------------
+
+jit::Gp BlockEmitter::read_register(unsigned index, const jit::Gp& scratch) {
+    if (!is_spilled(index)) return jit::gpq(host_number(index));
+    a.mov(scratch, guest_gpr(index));
+    return scratch;
+}
+
+void BlockEmitter::write_register(unsigned index, const jit::Gp& value) {
+    if (is_spilled(index))
+        a.mov(guest_gpr(index), value);
+    else
+        a.mov(jit::gpq(host_number(index)), value);
+}
+
+void BlockEmitter::load_constant(const jit::Gp& reg, u64 value) {
+    if (value <= std::numeric_limits<u32>::max())
+        a.mov(reg.r32(), static_cast<u32>(value));
+    else
+        a.mov(reg, value);
+}
+
+// --- memory
+// -----------------------------------------------------------------------------------------------------------
+
+void BlockEmitter::linear_address(const Instruction& i) {
+    const MemoryOperand& m = i.memory;
+    constexpr u8 none = MemoryOperand::no_register;
+    const jit::Gp result = m.address_size == 8 ? address_register : address_register.r32();
+    if (m.base == none && m.index == none) {
+        u64 offset = static_cast<u64>(m.displacement) + (m.rip_relative ? current_->next_rip() : 0);
+        if (m.address_size == 4) offset = static_cast<u32>(offset);
+        load_constant(address_register, offset);
+    } else {
+        // LEA takes any base, index, scale and 32-bit displacement; asmjit names the index's shift.
+        const i32 displacement = static_cast<i32>(m.displacement);
+        const u32 shift = static_cast<u32>(std::countr_zero(m.scale));
+        if (m.index == none) {
+            a.lea(result, jit::ptr(read_register(m.base, address_register), displacement));
+        } else if (m.base == none) {
+            a.lea(result,
+                  jit::ptr(static_cast<u64>(i64{displacement}), read_register(m.index, temporary), shift));
+        } else {
+            const jit::Gp base = read_register(m.base, address_register);
+            a.lea(result, jit::ptr(base, read_register(m.index, temporary), shift, displacement));
+        }
+    }
+    if (m.segment == x86::Segment::fs || m.segment == x86::Segment::gs) {
+        const unsigned number = static_cast<unsigned>(m.segment);
+        a.mov(temporary, block_field(SOFTMETAL_STATE(segment) + number * sizeof(x86::SegmentRegister) +
+                                     offsetof(x86::SegmentRegister, base)));
+        a.lea(address_register, jit::ptr(address_register, temporary));
+    }
+}
+
+void BlockEmitter::host_address(unsigned size, Access access) {
+    const std::size_t table = tlb_table(access, mode.privilege);
+    const jit::Mem tag = block_field(temporary, table + offsetof(TlbEntry, tag));
+    const asmjit::Label retry = a.newLabel(), slow = a.newLabel();
+    a.bind(retry);
+    a.mov(temporary, address_register);
+    a.shr(temporary, page_shift - log2_entry);
+    a.and_(temporary.r32(), tlb_index_mask);
+    a.xor_(address_register, tag);
+    a.cmp(address_register, static_cast<i32>(page_size - size));
+    a.ja(slow);
+    a.add(address_register, block_field(temporary, table + offsetof(TlbEntry, host)));
+    const u32 site = new_site(retry);
+    table_.sites[site].access = access;
+    table_.sites[site].size = static_cast<u8>(size);
+    cold([this, slow, tag, site] {
+        a.bind(slow);
+        a.xor_(address_register, tag);  // the linear address again
+        a.mov(temporary.r32(), site);
+        a.jmp(stubs_.tlb_miss);
+    });
+}
+
+// --- leaving
+// ----------------------------------------------------------------------------------------------------------
+
+void BlockEmitter::interpret() {
+    release_flags(status);
+    const asmjit::Label resume = a.newLabel();
+    const u32 number = new_site(resume);
+    const Instruction& i = current_->instruction;
+    Site& site = table_.sites[number];
+    // Lockstep compares whole instructions only, and these it leaves to the interpreter.
+    site.fast_call = chain_ ? fast_call_of(i) : FastCall::none;
+    site.size = i.operand_size;
+    site.repeated = i.rep || i.repne;
+    a.mov(temporary.r32(), number);
+    a.jmp(site.fast_call == FastCall::none ? stubs_.interpret : stubs_.fast_call);
+    a.bind(resume);
+    flags_ = FlagsAt::saved;
+}
+
+void BlockEmitter::mark_fault_point() {
+    block_.fault_points.push_back({base_ + static_cast<u32>(a.offset()), new_site({})});
+}
+
+void BlockEmitter::jump_to(u64 rip, Mode target_mode) {
+    if (!on_our_page(rip)) {
+        release_flags(status);
+        jump_through_cache(rip, static_cast<unsigned>(target_mode.privilege));
+        return;
+    }
+    const asmjit::Label unlinked = a.newLabel();
+    a.long_().jmp(unlinked);
+    Link& link = table_.links.emplace_back();
+    const u32 number = static_cast<u32>(table_.links.size() - 1);
+    link.from = &block_;
+    link.target_rip = rip;
+    link.target_mode = target_mode.packed();
+    link.flags_saved = flags_ == FlagsAt::saved;
+    link.jump = base_ + static_cast<u32>(a.offset()) - 4;
+    pending_links_.push_back({&link, unlinked});
+    const bool save = flags_ == FlagsAt::host;
+    cold([this, unlinked, number, save, rip] {
+        a.bind(unlinked);
+        if (save) emit_save_flags(a);
+        if (chain_) {
+            a.mov(temporary.r32(), number);
+            a.jmp(stubs_.resolve_link);
+        } else {
+            load_constant(address_register, rip);
+            a.jmp(stubs_.resolve_indirect);
+        }
+    });
+}
+
+void BlockEmitter::branch_to(u64 rip, const std::function<void(const asmjit::Label&)>& emit_branch) {
+    const asmjit::Label taken = a.newLabel();
+    emit_branch(taken);
+    const FlagsAt flags = flags_;
+    jump_to(current_->next_rip());
+    a.bind(taken);
+    flags_ = flags;
+    jump_to(rip);
+}
+
+void BlockEmitter::jump_through_cache(u64 rip, unsigned privilege) {
+    load_constant(address_register, rip);
+    if (chain_) {
+        const asmjit::Label miss = a.newLabel();
+        const std::size_t entry = jump_cache(privilege) + JumpCache::index(rip) * sizeof(JumpCache::Entry);
+        a.cmp(block_field(entry + offsetof(JumpCache::Entry, rip)), address_register);
+        a.jne(miss);
+        a.jmp(block_field(entry + offsetof(JumpCache::Entry, code)));
+        a.bind(miss);
+    }
+    a.jmp(stubs_.resolve_indirect);
+}
+
+void BlockEmitter::jump_indirect() {
+    release_flags(status);
+    if (chain_) {
+        const asmjit::Label miss = a.newLabel();
+        const std::size_t cache = jump_cache(static_cast<unsigned>(mode.privilege));
+        a.mov(temporary.r32(), address_register.r32());
+        a.and_(temporary.r32(), JumpCache::entry_count - 1);
+        a.shl(temporary.r32(), log2_entry);
+        a.cmp(block_field(temporary, cache + offsetof(JumpCache::Entry, rip)), address_register);
+        a.jne(miss);
+        a.jmp(block_field(temporary, cache + offsetof(JumpCache::Entry, code)));
+        a.bind(miss);
+    }
+    a.jmp(stubs_.resolve_indirect);
+}
+
+}  // namespace softmetal::translator

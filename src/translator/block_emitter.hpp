@@ -1,0 +1,116 @@
+// Emits one translation: the glue that every rule needs. Rules (rules/*.cpp) say what each instruction
+// becomes.
+//
+// Walk of one instruction, `add rax, [rbx+8]` in kernel code:
+//     lea r10,[rbx+8] ; mov r11,r10 ; shr r11,8 ; and r11d,0x1ff0       TLB index
+//     xor r10, gs:[r11+tag] ; cmp r10, 4096-8 ; ja slow                 same page, no straddle
+//     add r10, gs:[r11+host] ; add rax,[r10]                            the instruction itself, re-encoded
+//   slow (behind the block): xor r10, gs:[r11+tag] ; mov r11d, site ; jmp stubs.tlb_miss, which fills the TLB
+//   and comes back to `mov r11,r10`, or leaves: the interpreter then runs the instruction, or a fault is
+//   delivered, at the site's RIP.
+// The sequence overwrites the status flags, so before it they are saved where somebody still reads them.
+#pragma once
+
+#include "translator/block.hpp"
+#include "translator/guest_block.hpp"
+#include "translator/stubs.hpp"
+
+#include <deque>
+#include <functional>
+#include <vector>
+
+namespace softmetal::translator {
+
+/// Numbered places and links of all translations in a cache; numbers live until the cache is dropped as a
+/// whole.
+struct SiteTable {
+    std::vector<Site> sites;
+    std::deque<Link> links;
+};
+
+class BlockEmitter {
+ public:
+    BlockEmitter(jit::Assembler& assembler, const Stubs& stubs, SiteTable& table, Block& block, u32 base,
+                 bool chain);
+
+    jit::Assembler& a;
+    const Mode mode;
+
+    // --- one instruction after the other
+    // ---------------------------------------------------------------------------
+    void begin_block(u16 live_in);
+    void begin_instruction(const GuestInstruction& g) { current_ = &g; }
+    [[nodiscard]] const GuestInstruction& current() const { return *current_; }
+    /// Emits the code behind the block, and fills in all code offsets.
+    void finish();
+
+    // --- status flags
+    // ----------------------------------------------------------------------------------------------
+    /// What follows overwrites the host's flags: saves the guest's where one of `live` is set. Uses R11.
+    void release_flags(u16 live);
+    /// The guest's flags must be in the host's register now. Uses R11.
+    void require_flags();
+    void flags_are(FlagsAt where) { flags_ = where; }
+    [[nodiscard]] FlagsAt flags() const { return flags_; }
+
+    // --- guest registers
+    // -------------------------------------------------------------------------------------------
+    /// The host register that holds guest `index`, loading a spilled one into `scratch`.
+    jit::Gp read_register(unsigned index, const jit::Gp& scratch);
+    void write_register(unsigned index, const jit::Gp& value);
+    void load_constant(const jit::Gp& reg, u64 value);
+
+    // --- memory
+    // ----------------------------------------------------------------------------------------------------
+    /// R10 = linear address of the memory operand. Uses R11; keeps flags.
+    void linear_address(const Instruction& i);
+    /// R10 = host address of `size` bytes at linear address R10. Uses R11; overwrites host flags (release
+    /// them first).
+    void host_address(unsigned size, Access access);
+
+    // --- leaving
+    // ---------------------------------------------------------------------------------------------------
+    /// The interpreter runs the current instruction; translated code goes on behind it where that is
+    /// possible.
+    void interpret();
+    /// The next host instruction may fault by itself: then the interpreter runs the current guest
+    /// instruction.
+    void mark_fault_point();
+    /// Ends the block at a known address. `target_mode` may differ from ours.
+    void jump_to(u64 rip, Mode target_mode);
+    void jump_to(u64 rip) { jump_to(rip, mode); }
+    /// A conditional jump of the guest: JRCXZ/Jcc by `emit_branch(label)`, both ways out.
+    void branch_to(u64 rip, const std::function<void(const asmjit::Label&)>& emit_branch);
+    /// Ends the block at the address in R10. Flags are released.
+    void jump_indirect();
+
+ private:
+    struct PendingSite {
+        u32 number;
+        asmjit::Label resume;
+    };
+    u32 new_site(const asmjit::Label& resume);
+    void cold(std::function<void()> emit) { cold_.push_back(std::move(emit)); }
+    void jump_through_cache(u64 rip, unsigned privilege);
+    [[nodiscard]] bool on_our_page(u64 rip) const {
+        return (rip & page_mask) == (block_.key.rip & page_mask);
+    }
+    void poll_attention(u16 live_in);
+
+    const Stubs& stubs_;
+    SiteTable& table_;
+    Block& block_;
+    const u32 base_;  // code offset where this block begins
+    const bool chain_;
+    const GuestInstruction* current_ = nullptr;
+    FlagsAt flags_ = FlagsAt::host;
+    std::vector<std::function<void()>> cold_;
+    std::vector<PendingSite> pending_sites_;
+    struct PendingLink {
+        Link* link;
+        asmjit::Label unlinked;
+    };
+    std::vector<PendingLink> pending_links_;
+};
+
+}  // namespace softmetal::translator

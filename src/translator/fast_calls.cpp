@@ -1,0 +1,205 @@
+// Compiled without vector instructions; nothing here allocates or throws.
+#include "translator/fast_calls.hpp"
+
+#include "cpu/far_transfer.hpp"
+
+#include <Zydis/Zydis.h>
+#include <algorithm>
+
+namespace softmetal::translator {
+namespace {
+
+namespace flags = x86::flags;
+using x86::Segment;
+
+/// Elements a call moves at the most, so that events are noticed in between.
+constexpr u64 most_bytes_per_call = 256 * 1024;
+
+}  // namespace
+
+FastCall fast_call_of(const Instruction& i) {
+    switch (i.mnemonic) {
+        case ZYDIS_MNEMONIC_SYSCALL: return FastCall::system_call;
+        case ZYDIS_MNEMONIC_SYSRET: return i.operand_size == 8 ? FastCall::system_return : FastCall::none;
+        case ZYDIS_MNEMONIC_IRETQ: return FastCall::interrupt_return;
+        case ZYDIS_MNEMONIC_SWAPGS: return FastCall::swap_gs;
+        case ZYDIS_MNEMONIC_MOVSB:
+        case ZYDIS_MNEMONIC_MOVSW:
+        case ZYDIS_MNEMONIC_MOVSD:
+        case ZYDIS_MNEMONIC_MOVSQ:
+            // MOVSD is also an SSE2 instruction.
+            return i.category == ZYDIS_CATEGORY_STRINGOP && i.address_size == 8 &&
+                           i.memory.segment < Segment::fs
+                       ? FastCall::move_string
+                       : FastCall::none;
+        case ZYDIS_MNEMONIC_STOSB:
+        case ZYDIS_MNEMONIC_STOSW:
+        case ZYDIS_MNEMONIC_STOSD:
+        case ZYDIS_MNEMONIC_STOSQ: return i.address_size == 8 ? FastCall::store_string : FastCall::none;
+        default: return FastCall::none;
+    }
+}
+
+bool FastCalls::run(FastCall call, unsigned length, unsigned element, bool repeated) {
+    const u64 next = vcpu_.state.rip + length;
+    switch (call) {
+        case FastCall::system_call: return system_call(next);
+        case FastCall::system_return: return system_return();
+        case FastCall::interrupt_return: return interrupt_return();
+        case FastCall::swap_gs: return swap_gs(next);
+        case FastCall::move_string: return string(true, next, element, repeated);
+        case FastCall::store_string: return string(false, next, element, repeated);
+        case FastCall::none: break;
+    }
+    return false;
+}
+
+bool FastCalls::system_call(u64 next) {
+    if (!(vcpu_.state.efer & x86::efer::sce)) return false;
+    vcpu_.state.rip = next;
+    softmetal::system_call(vcpu_);
+    return true;
+}
+
+bool FastCalls::system_return() {
+    CpuState& s = vcpu_.state;
+    if (!(s.efer & x86::efer::sce) || s.cpl() != 0 || !is_canonical(s.gpr[x86::rcx]) ||
+        s.gpr[x86::r11] & flags::tf)
+        return false;
+    softmetal::system_return(vcpu_, 8);
+    return true;
+}
+
+bool FastCalls::swap_gs(u64 next) {
+    CpuState& s = vcpu_.state;
+    if (s.cpl() != 0) return false;
+    std::swap(s.seg(Segment::gs).base, s.kernel_gs_base);
+    s.rip = next;
+    return true;
+}
+
+// --- memory
+// -------------------------------------------------------------------------------------------------------------
+
+u8* FastCalls::host(GuestLinear a, unsigned size, Access access, Privilege p) {
+    const auto& tables = access == Access::write ? vcpu_.block.tlb.write : vcpu_.block.tlb.read;
+    if (u8* found = tables[static_cast<unsigned>(p)].find(a, size)) return found;
+    if (!is_canonical(a.value) || a.offset() + size > page_size) return nullptr;
+    const auto fill = vcpu_.mmu.fill(a, access, p);
+    return fill ? fill->host : nullptr;
+}
+
+bool FastCalls::string(bool moves, u64 next, unsigned element, bool repeated) {
+    CpuState& s = vcpu_.state;
+    if (s.rflags & flags::df) return false;
+    const Privilege p = vcpu_.mmu.data_privilege();
+    u64& destination = s.gpr[x86::rdi];
+    u64& source = s.gpr[x86::rsi];
+    u64& count = s.gpr[x86::rcx];
+    u64 left = repeated ? std::min(count, most_bytes_per_call / element) : 1;
+    while (left) {
+        u64 room = page_size - (destination & ~page_mask);
+        if (moves) room = std::min(room, page_size - (source & ~page_mask));
+        const u64 elements = std::min(left, room / element);
+        if (elements == 0) return false;  // straddles
+        u8* to = host({destination}, 1, Access::write, p);
+        const u8* from = moves ? host({source}, 1, Access::read, p) : nullptr;
+        if (!to || (moves && !from)) return false;
+        const u64 bytes = elements * element;
+        u64 n = elements;
+        if (moves) {
+            source += bytes;
+            switch (element) {
+                case 1: asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory"); break;
+                case 2: asm volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(n) : : "memory"); break;
+                case 4: asm volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(n) : : "memory"); break;
+                default: asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory"); break;
+            }
+        } else {
+            const u64 value = s.gpr[x86::rax];
+            switch (element) {
+                case 1: asm volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory"); break;
+                case 2: asm volatile("rep stosw" : "+D"(to), "+c"(n) : "a"(value) : "memory"); break;
+                case 4: asm volatile("rep stosl" : "+D"(to), "+c"(n) : "a"(value) : "memory"); break;
+                default: asm volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(value) : "memory"); break;
+            }
+        }
+        destination += bytes;
+        if (repeated) count -= elements;
+        left -= elements;
+    }
+    if (!repeated || count == 0) s.rip = next;
+    return true;
+}
+
+// --- IRETQ
+// --------------------------------------------------------------------------------------------------------------
+
+const x86::SegmentRegister* FastCalls::known_segment(u16 selector) {
+    const DescriptorMemo::Entry& entry = memo_.entries[selector >> 3 & 7];
+    if (entry.selector != selector || selector == 0 || x86::selector::in_ldt(selector)) return nullptr;
+    const CpuState& s = vcpu_.state;
+    const unsigned offset = x86::selector::offset(selector);
+    if (offset + 7 > s.gdtr.limit) return nullptr;
+    const u8* where = host({s.gdtr.base + offset}, 8, Access::read, vcpu_.mmu.system_privilege());
+    if (!where) return nullptr;
+    u64 raw;
+    __builtin_memcpy(&raw, where, 8);
+    return raw == entry.raw ? &entry.segment : nullptr;
+}
+
+void FastCalls::remember_segments() {
+    const CpuState& s = vcpu_.state;
+    for (const Segment name : {Segment::cs, Segment::ss}) {
+        const x86::SegmentRegister& segment = s.seg(name);
+        if (!segment.usable() || x86::selector::is_null(segment.selector) ||
+            x86::selector::in_ldt(segment.selector))
+            continue;
+        const unsigned offset = x86::selector::offset(segment.selector);
+        if (offset + 7 > s.gdtr.limit) continue;
+        const u8* where = host({s.gdtr.base + offset}, 8, Access::read, vcpu_.mmu.system_privilege());
+        if (!where) continue;
+        DescriptorMemo::Entry& entry = memo_.entries[segment.selector >> 3 & 7];
+        entry.selector = segment.selector;
+        entry.segment = segment;
+        __builtin_memcpy(&entry.raw, where, 8);
+    }
+}
+
+bool FastCalls::interrupt_return() {
+    CpuState& s = vcpu_.state;
+    if (s.cpl() != 0 || s.rflags & flags::nt) return false;
+    const u8* frame = host({s.gpr[x86::rsp]}, 40, Access::read, vcpu_.mmu.data_privilege());
+    if (!frame) return false;
+    u64 rip, cs_selector, new_flags, rsp, ss_selector;
+    __builtin_memcpy(&rip, frame, 8);
+    __builtin_memcpy(&cs_selector, frame + 8, 8);
+    __builtin_memcpy(&new_flags, frame + 16, 8);
+    __builtin_memcpy(&rsp, frame + 24, 8);
+    __builtin_memcpy(&ss_selector, frame + 32, 8);
+    const x86::SegmentRegister* cs = known_segment(static_cast<u16>(cs_selector));
+    const x86::SegmentRegister* ss = known_segment(static_cast<u16>(ss_selector));
+    if (!cs || !ss || !is_canonical(rip) || new_flags & (flags::tf | flags::nt)) return false;
+    if (!(cs->attributes & x86::segment_attribute::long_mode)) return false;
+    // As the interpreter loaded them: both of one privilege, SS writable.
+    const unsigned cpl = x86::selector::rpl(static_cast<u16>(cs_selector));
+    if (cs->dpl() != cpl || ss->dpl() != cpl || ss->attributes & x86::segment_attribute::code) return false;
+    if (cpl != 0)
+        for (const Segment name : {Segment::es, Segment::fs, Segment::gs, Segment::ds}) {
+            const x86::SegmentRegister& segment = s.seg(name);
+            if (segment.usable() && segment.dpl() < cpl) return false;
+        }
+    s.nmi_blocked = false;
+    s.seg(Segment::cs) = *cs;
+    s.seg(Segment::ss) = *ss;
+    s.gpr[x86::rsp] = rsp;
+    s.rip = rip;
+    constexpr u64 taken = flags::status | flags::df | flags::rf | flags::ac | flags::id | flags::interrupt |
+                          flags::iopl | flags::vif | flags::vip | flags::nt | flags::tf;
+    s.rflags = (s.rflags & ~taken) | (new_flags & taken) | flags::always_one;
+    // RF matters to instruction breakpoints only, and there are none.
+    if (!(s.dr7 & 0xff)) s.rflags &= ~flags::rf;
+    return true;
+}
+
+}  // namespace softmetal::translator

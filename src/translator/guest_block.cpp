@@ -1,0 +1,125 @@
+#include "translator/guest_block.hpp"
+
+#include "decoder/decoder.hpp"
+#include "x86/flags.hpp"
+
+#include <Zydis/Zydis.h>
+
+namespace softmetal::translator {
+namespace {
+
+using x86::flags::status;
+
+/// How far to look into a successor for the end of a flag's life.
+constexpr unsigned look_ahead = 6;
+
+/// Decodes within one page and remembers which lines of it were looked at.
+class PageReader {
+ public:
+    PageReader(u64 rip, const u8* page) : first_(rip & page_mask), page_(page) {}
+
+    [[nodiscard]] bool contains(u64 rip) const { return (rip & page_mask) == first_; }
+
+    std::expected<Instruction, DecodeError> decode_at(u64 rip) {
+        const u64 offset = rip & ~page_mask;
+        auto i = decode({page_ + offset, page_size - offset}, 8);
+        const u64 last = offset + (i ? i->length - 1u : 0u);
+        lines |= u64{1} << (offset >> 6) | u64{1} << (last >> 6);
+        return i;
+    }
+
+    /// Flags that code at `rip` may read before it overwrites them.
+    u16 live_at(u64 rip) {
+        u16 undecided = status, live = 0;
+        for (unsigned n = 0; n < look_ahead && undecided && contains(rip); n++) {
+            const auto i = decode_at(rip);
+            if (!i) break;
+            live |= undecided & i->flags_read;
+            undecided &= static_cast<u16>(~(i->flags_killed | live));
+            if (ends_block(*i)) break;
+            rip += i->length;
+        }
+        return live | undecided;
+    }
+
+    u16 live_behind(const GuestInstruction& last) {
+        const Instruction& i = last.instruction;
+        const u64 next = last.next_rip();
+        const u64 target = next + i.immediate;
+        switch (i.category) {
+            case ZYDIS_CATEGORY_COND_BR: return static_cast<u16>(live_at(next) | live_at(target));
+            case ZYDIS_CATEGORY_UNCOND_BR:
+            case ZYDIS_CATEGORY_CALL:
+                return i.operands[0].kind == OperandKind::relative ? live_at(target)
+                                                                   : static_cast<u16>(status);
+            default: return ends_block(i) ? static_cast<u16>(status) : live_at(next);
+        }
+    }
+
+    u64 lines = 0;
+
+ private:
+    u64 first_;
+    const u8* page_;
+};
+
+}  // namespace
+
+bool ends_block(const Instruction& i) {
+    switch (i.category) {
+        case ZYDIS_CATEGORY_COND_BR:
+        case ZYDIS_CATEGORY_UNCOND_BR:
+        case ZYDIS_CATEGORY_CALL:
+        case ZYDIS_CATEGORY_RET:
+        case ZYDIS_CATEGORY_SYSCALL:
+        case ZYDIS_CATEGORY_SYSRET:
+        case ZYDIS_CATEGORY_INTERRUPT:
+        case ZYDIS_CATEGORY_SMAP: return true;
+        default: break;
+    }
+    switch (i.mnemonic) {
+        case ZYDIS_MNEMONIC_HLT:
+        case ZYDIS_MNEMONIC_POPF:
+        case ZYDIS_MNEMONIC_POPFQ:
+        case ZYDIS_MNEMONIC_IRET:
+        case ZYDIS_MNEMONIC_IRETD:
+        case ZYDIS_MNEMONIC_IRETQ:
+        case ZYDIS_MNEMONIC_WRMSR:
+        case ZYDIS_MNEMONIC_XSETBV:
+        case ZYDIS_MNEMONIC_LMSW:
+        case ZYDIS_MNEMONIC_CLTS:
+        case ZYDIS_MNEMONIC_UD0:
+        case ZYDIS_MNEMONIC_UD1:
+        case ZYDIS_MNEMONIC_UD2:
+        case ZYDIS_MNEMONIC_INVLPG:
+        case ZYDIS_MNEMONIC_INVPCID: return true;
+        default: break;
+    }
+    // Writes of control registers may change the mode.
+    return i.operands[0].kind == OperandKind::control && i.operands[0].written;
+}
+
+GuestBlock read_guest_block(u64 rip, const u8* page) {
+    PageReader reader(rip, page);
+    GuestBlock block;
+    block.instructions.reserve(16);
+    while (block.instructions.size() < longest_block && reader.contains(rip)) {
+        const auto decoded = reader.decode_at(rip);
+        if (!decoded) break;
+        block.instructions.push_back({.instruction = *decoded, .rip = rip});
+        rip += decoded->length;
+        if (ends_block(*decoded)) break;
+    }
+    if (!block.instructions.empty()) {
+        block.instructions.back().last = true;
+        u16 live = reader.live_behind(block.instructions.back());
+        for (auto at = block.instructions.rbegin(); at != block.instructions.rend(); ++at) {
+            at->live_after = live;
+            live = at->live_before();
+        }
+    }
+    block.lines = reader.lines;
+    return block;
+}
+
+}  // namespace softmetal::translator

@@ -1,0 +1,39 @@
+// The guest instructions that one translation covers, with the status flags that are live behind each.
+#pragma once
+
+#include "decoder/instruction.hpp"
+#include "translator/block.hpp"
+
+#include <vector>
+
+namespace softmetal::translator {
+
+struct GuestInstruction {
+    Instruction instruction;
+    u64 rip = 0;
+    bool last = false;   // of its block
+    u16 live_after = 0;  // status flags that somebody may still read
+    [[nodiscard]] u64 next_rip() const { return rip + instruction.length; }
+    /// Flags this instruction or a later one may read: what must not be lost before it.
+    [[nodiscard]] u16 live_before() const {
+        return static_cast<u16>((live_after & ~instruction.flags_killed) | instruction.flags_read);
+    }
+};
+
+inline constexpr unsigned longest_block = 48;
+
+struct GuestBlock {
+    std::vector<GuestInstruction> instructions;
+    u64 lines =
+        0;  // 64-byte lines of the page that were read, looking ahead included: bit n = bytes 64n..64n+63
+};
+
+/// Reads from `rip`, whose page of RAM is at `page`, up to the first control transfer, the end of the page or
+/// longest_block. Empty where the first instruction is invalid or leaves the page: the interpreter's
+/// business.
+[[nodiscard]] GuestBlock read_guest_block(u64 rip, const u8* page);
+
+/// Must the block end behind this instruction?
+[[nodiscard]] bool ends_block(const Instruction& i);
+
+}  // namespace softmetal::translator

@@ -1,0 +1,176 @@
+// What translated code calls while guest vector state is in the registers. This file is compiled without
+// vector instructions; nothing here allocates, throws, or calls the C library.
+#include "translator/runtime_calls.hpp"
+
+#include "translator/translator.hpp"
+
+namespace softmetal {
+
+using translator::Block;
+using translator::BlockKey;
+using translator::Link;
+using translator::Site;
+
+/// Gives the stubs plain functions.
+struct MonitorCallTargets {
+    static Translator& self(void* context) { return *static_cast<Translator*>(context); }
+    static u64 tlb_miss(void* c, u64 linear, u64 site) { return self(c).on_tlb_miss(linear, site); }
+    static u64 resolve_link(void* c, u64, u64 link) { return self(c).on_resolve_link(link); }
+    static u64 resolve_indirect(void* c, u64 rip, u64) { return self(c).on_resolve_indirect(rip); }
+    static u64 leave(void* c, u64, u64 site) { return self(c).on_leave(site); }
+    static u64 fast_call(void* c, u64, u64 site) { return self(c).on_fast_call(site); }
+    static u64 interpret(void* c, u64, u64 site) { return self(c).on_interpret(site); }
+};
+
+translator::MonitorCalls monitor_calls(Translator& t) {
+    using Targets = MonitorCallTargets;
+    return {.context = &t,
+            .tlb_miss = Targets::tlb_miss,
+            .resolve_link = Targets::resolve_link,
+            .resolve_indirect = Targets::resolve_indirect,
+            .fast_call = Targets::fast_call,
+            .interpret = Targets::interpret,
+            .leave = Targets::leave};
+}
+
+translator::Mode Translator::current_mode() const {
+    const CpuState& s = vcpu_.state;
+    translator::Mode mode;
+    mode.privilege = vcpu_.mmu.data_privilege();
+    mode.x87 = !(s.cr0 & (x86::cr0::em | x86::cr0::ts));
+    mode.sse = mode.x87 && s.cr4 & x86::cr4::osfxsr;
+    mode.avx = mode.sse && s.cr4 & x86::cr4::osxsave && s.xcr0 & x86::xcr0::avx;
+    mode.smap = s.cr4 & x86::cr4::smap;
+    return mode;
+}
+
+u64 Translator::on_tlb_miss(u64 linear, u64 number) {
+    const Site& site = cache_->table.sites[number];
+    vcpu_.state.rip = site_rip(site);
+    area().exit_code = static_cast<u64>(Exit::interpret);
+    area().exit_value = site.mnemonic;
+    const u64 canonical = static_cast<u64>(static_cast<i64>(linear << 16) >> 16);
+    const bool straddles = (linear & ~page_mask) + site.size > page_size;
+    if (linear != canonical || straddles) return 0;
+    const auto privilege = static_cast<Privilege>(site.block->key.mode & 3);
+    const auto fill = vcpu_.mmu.fill({linear}, site.access, privilege);
+    // What faults is the interpreter's to raise: alignment or a pending x87 exception may come first. Device
+    // memory and writes to code pages are not in the TLB and never will be: it performs them.
+    return fill && fill->host ? host_code(site.resume) : 0;
+}
+
+const u8* Translator::code_page(u64 rip) {
+    const auto privilege = vcpu_.mmu.fetch_privilege();
+    const u8* host = vcpu_.block.tlb.execute[static_cast<unsigned>(privilege)].find({rip}, 1);
+    if (!host) {
+        if (static_cast<u64>(static_cast<i64>(rip << 16) >> 16) != rip) return nullptr;
+        const auto fill = vcpu_.mmu.fill({rip}, Access::execute, privilege);
+        if (!fill || !fill->host) return nullptr;
+        host = fill->host;
+    }
+    return host - (rip & ~page_mask);
+}
+
+Block* Translator::find_block(u64 rip, unsigned mode) {
+    const u8* page = code_page(rip);
+    return page ? cache_->find({rip, page, mode}) : nullptr;
+}
+
+void Translator::remember_jump(u64 rip, const Block& block) {
+    const unsigned privilege = block.key.mode & 3;
+    JumpCacheUse& use = jump_use_[privilege];
+    const unsigned index = JumpCache::index(rip);
+    area().jump_cache[privilege].entries[index] = {rip, host_code(block.entry_flags_saved)};
+    if (use.count < JumpCacheUse::capacity)
+        use.indices[use.count++] = static_cast<u16>(index);
+    else
+        use.count = JumpCacheUse::capacity + 1;
+    const u64 page = (rip >> page_shift) * 0x9e3779b97f4a7c15 >> 52;
+    use.pages[page >> 6] |= u64{1} << (page & 63);
+    if (privilege != static_cast<unsigned>(Privilege::user) && !use.local) {
+        const auto t = vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege());
+        use.local = !t || !t->global;
+    }
+}
+
+u64 Translator::on_resolve_link(u64 number) {
+    Link& link = cache_->table.links[number];
+    vcpu_.state.rip = link.target_rip;
+    area().exit_code = static_cast<u64>(Exit::dispatch);
+    Block* target = find_block(link.target_rip, link.target_mode);
+    if (!target) return 0;
+    // The link's own page is the target's: that it still is the page at this address is what found us here.
+    if (link.from->valid && target->key.page == link.from->key.page) {
+        cache_->connect(link, *target);
+        vcpu_.counters.jumps_chained++;
+    }
+    return host_code(target->entry_flags_saved);
+}
+
+u64 Translator::on_resolve_indirect(u64 rip) {
+    vcpu_.counters.indirect_misses++;
+    vcpu_.state.rip = rip;
+    area().exit_code = static_cast<u64>(Exit::dispatch);
+    if (!options_.chain || vcpu_.block.attention.load(std::memory_order_relaxed)) return 0;
+    const Block* target = find_block(rip, current_mode().packed());
+    if (!target) return 0;
+    remember_jump(rip, *target);
+    return host_code(target->entry_flags_saved);
+}
+
+u64 Translator::on_fast_call(u64 number) {
+    const Site& site = cache_->table.sites[number];
+    CpuState& state = vcpu_.state;
+    state.rip = site_rip(site);
+    const u64 next = state.rip + site.instruction_length;
+    area().exit_code = static_cast<u64>(Exit::dispatch);
+    state.rflags = (state.rflags & ~x86::flags::status) | translator::unpack_flags(area().saved_flags);
+    if (!fast_calls_.run(site.fast_call, site.instruction_length, site.size, site.repeated)) {
+        area().exit_value = number;
+        return stubs_.fault_flags_saved;  // the interpreter, then
+    }
+    area().saved_flags = translator::pack_flags(state.rflags);
+    return continue_at(site, next);
+}
+
+/// Behind an instruction that the monitor has executed: in the same block, at another one, or 0 to leave.
+u64 Translator::continue_at(const Site& site, u64 next) {
+    if (vcpu_.block.attention.load(std::memory_order_relaxed) || !translatable()) return 0;
+    const unsigned mode = current_mode().packed();
+    if (mode >> 2 != mode_ >> 2) return 0;
+    const u64 rip = vcpu_.state.rip;
+    if (rip == next && site.resume && site.block->valid && mode == site.block->key.mode)
+        return host_code(site.resume);
+    const JumpCache::Entry& known = area().jump_cache[mode & 3].entries[JumpCache::index(rip)];
+    if (known.rip == rip) return known.code;
+    const Block* target = find_block(rip, mode);
+    if (!target) return 0;
+    remember_jump(rip, *target);
+    return host_code(target->entry_flags_saved);
+}
+
+bool Translator::translatable() const {
+    const CpuState& s = vcpu_.state;
+    const unsigned cpl = s.cpl();
+    return s.code64() && (cpl == 0 || cpl == 3) && s.shadow == InterruptShadow::none &&
+           !(s.rflags & (x86::flags::tf | x86::flags::rf)) && !(s.dr7 & 0xff) &&
+           !(cpl == 3 && s.rflags & x86::flags::ac && s.cr0 & x86::cr0::am);
+}
+
+u64 Translator::on_leave(u64 number) {
+    vcpu_.state.rip = site_rip(cache_->table.sites[number]);
+    area().exit_code = static_cast<u64>(Exit::event);
+    return 0;
+}
+
+void translator::TranslationCache::connect(Link& link, Block& target) {
+    if (link.to) return;
+    link.to = &target;
+    link.next_incoming = target.incoming;
+    target.incoming = &link;
+    const u32 entry = link.flags_saved ? target.entry_flags_saved : target.entry;
+    const i32 distance = static_cast<i32>(entry) - static_cast<i32>(link.jump + 4);
+    __builtin_memcpy(code_.writable() + link.jump, &distance, 4);
+}
+
+}  // namespace softmetal

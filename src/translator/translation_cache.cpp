@@ -1,0 +1,66 @@
+#include "translator/translation_cache.hpp"
+
+#include "base/bits.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace softmetal::translator {
+
+TranslationCache::TranslationCache(host::CodeMemory& code, u32 reserved_bytes)
+    : code_(code), reserved_(reserved_bytes), next_code_(reserved_bytes), buckets_(bucket_count) {}
+
+void TranslationCache::set_jump(u32 rel32_at, u32 target) {
+    const i32 distance = static_cast<i32>(target) - static_cast<i32>(rel32_at + 4);
+    std::memcpy(code_.writable() + rel32_at, &distance, 4);
+}
+
+Block& TranslationCache::create(const BlockKey& key, Mode mode) {
+    Block& block = blocks_.emplace_back();
+    block.key = key;
+    block.mode = mode;
+    return block;
+}
+
+void TranslationCache::publish(Block& block) {
+    next_code_ = static_cast<u32>(align_up(block.code_end, 16));
+    Block*& head = buckets_[bucket(block.key)];
+    block.next_in_bucket = head;
+    head = &block;
+    PageContent& page = pages_[block.key.page];
+    page.lines |= block.lines;
+    page.blocks.push_back(&block);
+}
+
+void TranslationCache::remove(Block& block) {
+    block.valid = false;
+    Block** at = &buckets_[bucket(block.key)];
+    while (*at && *at != &block) at = &(*at)->next_in_bucket;
+    if (*at) *at = block.next_in_bucket;
+    for (Link* link = block.incoming; link;) {
+        Link* next = link->next_incoming;
+        set_jump(link->jump, link->unlinked);
+        link->to = nullptr;
+        link->next_incoming = nullptr;
+        link = next;
+    }
+    block.incoming = nullptr;
+}
+
+void TranslationCache::clear() {
+    std::ranges::fill(buckets_, nullptr);
+    blocks_.clear();
+    pages_.clear();
+    table.sites.clear();
+    table.links.clear();
+    next_code_ = reserved_;
+}
+
+const Block* TranslationCache::containing(u32 code_offset) const {
+    auto after = std::ranges::upper_bound(blocks_, code_offset, {}, &Block::entry_flags_saved);
+    if (after == blocks_.begin()) return nullptr;
+    const Block& candidate = *std::prev(after);
+    return code_offset < candidate.code_end ? &candidate : nullptr;
+}
+
+}  // namespace softmetal::translator

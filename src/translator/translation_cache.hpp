@@ -1,0 +1,91 @@
+// All translations of one vCPU: their code, how they are found, how they are linked, and how they are dropped
+// when the guest's code changes. Code memory is handed out in order and given back only as a whole.
+#pragma once
+
+#include "host/code_memory.hpp"
+#include "translator/block_emitter.hpp"
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace softmetal::translator {
+
+class TranslationCache {
+ public:
+    TranslationCache(host::CodeMemory& code, u32 reserved_bytes);
+
+    /// Light: no allocation, no vector instructions.
+    [[nodiscard]] Block* find(const BlockKey& key) const {
+        for (Block* b = buckets_[bucket(key)]; b; b = b->next_in_bucket)
+            if (b->key == key) return b;
+        return nullptr;
+    }
+    /// Makes the jump of `link` lead to `target`, which is its target's translation. Light.
+    void connect(Link& link, Block& target);
+
+    /// A block that has been found nowhere, not yet in the index: emit its code at next_code(), then publish.
+    [[nodiscard]] Block& create(const BlockKey& key, Mode mode);
+    [[nodiscard]] u32 next_code() const { return next_code_; }
+    [[nodiscard]] u32 space_left() const { return static_cast<u32>(code_.size()) - next_code_; }
+    void publish(Block& block);
+
+    /// Drops the page's blocks that depend on any of `lines`. Answers whether the page has none left.
+    /// `forget` is told each block that goes.
+    template <class Forget>
+    bool invalidate(const u8* page, u64 lines, Forget forget) {
+        const auto place = pages_.find(page);
+        if (place == pages_.end()) return true;
+        std::vector<Block*>& blocks = place->second.blocks;
+        if (place->second.lines & lines) {
+            u64 remaining = 0;
+            std::erase_if(blocks, [&](Block* b) {
+                if (!(b->lines & lines)) {
+                    remaining |= b->lines;
+                    return false;
+                }
+                forget(*b);
+                remove(*b);
+                return true;
+            });
+            place->second.lines = remaining;
+        }
+        if (!blocks.empty()) return false;
+        pages_.erase(place);
+        return true;
+    }
+    [[nodiscard]] bool page_has_blocks(const u8* page) const { return pages_.contains(page); }
+    /// Every page that holds code, for dropping the whole cache.
+    template <class F>
+    void each_page(F f) const {
+        for (const auto& [page, content] : pages_) f(page);
+    }
+    void clear();
+
+    /// The block whose code contains this offset; null where none does.
+    [[nodiscard]] const Block* containing(u32 code_offset) const;
+
+    SiteTable table;
+
+ private:
+    static constexpr unsigned bucket_count = 1 << 16;
+    [[nodiscard]] static unsigned bucket(const BlockKey& key) {
+        return static_cast<unsigned>(BlockKeyHash{}(key) >> 20) & (bucket_count - 1);
+    }
+    void remove(Block& block);
+    void set_jump(u32 rel32_at, u32 target);
+
+    struct PageContent {
+        u64 lines = 0;
+        std::vector<Block*> blocks;
+    };
+
+    host::CodeMemory& code_;
+    const u32 reserved_;
+    u32 next_code_;
+    std::vector<Block*> buckets_;
+    std::deque<Block> blocks_;  // in the order of their code
+    std::unordered_map<const u8*, PageContent> pages_;
+};
+
+}  // namespace softmetal::translator

@@ -1,0 +1,321 @@
+#include "translator/translator.hpp"
+
+#include "base/bits.hpp"
+#include "cpu/event_delivery.hpp"
+#include "decoder/decoder.hpp"
+#include "host/segment_base.hpp"
+#include "translator/rules/rules.hpp"
+#include "translator/runtime_calls.hpp"
+
+#include <Zydis/Zydis.h>
+#include <algorithm>
+
+namespace softmetal {
+
+using namespace translator;
+
+namespace {
+
+constexpr unsigned heat_slots = 1 << 16;
+/// Room that any one block surely fits in.
+constexpr u32 largest_block_code = 64 * 1024;
+
+unsigned heat_slot(u64 rip) {
+    return static_cast<unsigned>(rip * 0x9e3779b97f4a7c15 >> 48) & (heat_slots - 1);
+}
+
+/// Bits of the 64-byte lines that [offset, offset + size) of a page touches.
+u64 line_mask(u64 offset, u64 size) {
+    const u64 first = offset >> 6, last = std::min(offset + size - 1, page_size - 1) >> 6;
+    return low_bits(static_cast<unsigned>(last - first + 1)) << first;
+}
+
+void emit_instruction(BlockEmitter& e) {
+    if (translate_address(e) || translate_control_transfer(e) || translate_stack(e) || translate_system(e) ||
+        translate_computation(e))
+        return;
+    e.interpret();
+}
+
+/// Has the rule emitted its own ways out?
+bool leaves_by_itself(const Instruction& i) {
+    switch (i.category) {
+        case ZYDIS_CATEGORY_COND_BR:
+        case ZYDIS_CATEGORY_UNCOND_BR:
+        case ZYDIS_CATEGORY_CALL:
+        case ZYDIS_CATEGORY_RET: return true;
+        default: return i.mnemonic == ZYDIS_MNEMONIC_STAC || i.mnemonic == ZYDIS_MNEMONIC_CLAC;
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Translator>> Translator::create(Vcpu& vcpu, Interpreter& interpreter,
+                                                       Options options) {
+    auto code = host::CodeMemory::create(options.cache_bytes);
+    if (!code) return std::unexpected(code.error());
+    return std::unique_ptr<Translator>(new Translator(vcpu, interpreter, options, std::move(*code)));
+}
+
+Translator::Translator(Vcpu& vcpu, Interpreter& interpreter, Options options, host::CodeMemory code)
+    : vcpu_(vcpu),
+      interpreter_(interpreter),
+      options_(options),
+      code_(std::move(code)),
+      stubs_(emit_stubs(code_, vcpu.block, monitor_calls(*this))),
+      cache_(std::make_unique<TranslationCache>(code_, stubs_.bytes)),
+      fast_calls_(vcpu),
+      heat_(heat_slots),
+      fallbacks_by_mnemonic_(ZYDIS_MNEMONIC_MAX_VALUE + 1) {
+    host::route_faults(code_.executable(), code_.size(), on_fault, this);
+    vcpu_.memory.observe_code_writes(this);
+    vcpu_.mmu.observe_flushes(this);
+}
+
+Translator::~Translator() {
+    vcpu_.memory.observe_code_writes(nullptr);
+    vcpu_.mmu.observe_flushes(nullptr);
+    host::forget_faults(code_.executable());
+}
+
+// --- running
+// ------------------------------------------------------------------------------------------------------------
+
+void Translator::step_interpreter() {
+    CpuState& state = vcpu_.state;
+    // RF matters to instruction breakpoints only; without one it need not cost an interpreted instruction.
+    if (!(state.dr7 & 0xff)) state.rflags &= ~x86::flags::rf;
+    interpreter_.step();
+    if (!(state.dr7 & 0xff)) state.rflags &= ~x86::flags::rf;
+}
+
+void Translator::claim_thread() {
+    thread_local const VcpuBlock* addressed = nullptr;
+    if (addressed == &vcpu_.block) return;
+    host::set_gs_base(reinterpret_cast<u64>(&vcpu_.block));
+    addressed = &vcpu_.block;
+}
+
+void Translator::run(u64 budget) {
+    claim_thread();
+    CpuState& state = vcpu_.state;
+    do {
+        if (!translatable()) {
+            step_interpreter();
+            continue;
+        }
+        const unsigned family = current_mode().packed() >> 2;
+        if (family != mode_ >> 2) tlb_flushed(true);
+        mode_ = current_mode().packed();
+        const Block* block = find_or_translate();
+        if (!block) {
+            step_interpreter();
+            continue;
+        }
+        if (vcpu_.block.attention.load(std::memory_order_relaxed)) {
+            // Translated code would leave at once; the caller has been promised progress.
+            step_interpreter();
+            continue;
+        }
+        enter(*block);
+        switch (static_cast<Exit>(area().exit_code)) {
+            case Exit::dispatch:
+            case Exit::event: break;
+            case Exit::interpret:
+                vcpu_.counters.fallbacks++;
+                fallbacks_by_mnemonic_[area().exit_value % fallbacks_by_mnemonic_.size()]++;
+                step_interpreter();
+                break;
+        }
+    } while (--budget && !vcpu_.block.attention.load(std::memory_order_relaxed) &&
+             state.activity == Activity::running);
+}
+
+void Translator::enter(const Block& block) {
+    CpuState& state = vcpu_.state;
+    vcpu_.counters.dispatches++;
+    area().saved_flags = pack_flags(state.rflags);
+    state.extended.xstate_bv = 7;
+    remember_x87_pointers();
+    stubs_.enter(code_.executable() + block.entry_flags_saved);
+    hide_x87_pointers();
+    state.rflags = (state.rflags & ~x86::flags::status) | unpack_flags(area().saved_flags);
+}
+
+std::optional<Translator::BlockRun> Translator::run_one_block() {
+    claim_thread();
+    if (!translatable() || vcpu_.block.attention.load(std::memory_order_relaxed)) return std::nullopt;
+    const unsigned family = current_mode().packed() >> 2;
+    if (family != mode_ >> 2) tlb_flushed(true);
+    mode_ = current_mode().packed();
+    const Block* block = find_or_translate();
+    if (!block) return std::nullopt;
+    enter(*block);
+    if (static_cast<Exit>(area().exit_code) == Exit::event) return BlockRun{block, 0, 0};
+    if (static_cast<Exit>(area().exit_code) == Exit::dispatch)
+        return BlockRun{block, block->instruction_count, block->points.back().live_flags};
+    const u64 offset = vcpu_.state.rip - block->key.rip;
+    const auto point = std::ranges::find(block->points, offset, &Block::Point::offset);
+    return BlockRun{block, static_cast<unsigned>(point - block->points.begin()), point->live_flags};
+}
+
+u64 Translator::on_interpret(u64 number) {
+    const Site site = cache_->table.sites[number];
+    CpuState& state = vcpu_.state;
+    state.rip = site_rip(site);
+    hide_x87_pointers();
+    if (!options_.chain) {
+        area().exit_code = static_cast<u64>(Exit::interpret);
+        return 0;
+    }
+    vcpu_.counters.fallbacks++;
+    area().exit_code = static_cast<u64>(Exit::dispatch);
+    state.rflags = (state.rflags & ~x86::flags::status) | unpack_flags(area().saved_flags);
+    const u64 next = state.rip + site.instruction_length;
+    fallbacks_by_mnemonic_[site.mnemonic]++;
+    step_interpreter();
+    area().saved_flags = pack_flags(state.rflags);
+    state.extended.xstate_bv = 7;
+    remember_x87_pointers();
+    if (site.fast_call == FastCall::interrupt_return) fast_calls_.remember_segments();
+    if (state.activity != Activity::running) return 0;
+    return continue_at(site, next);
+}
+
+// --- translating
+// --------------------------------------------------------------------------------------------------------
+
+Block* Translator::find_or_translate() {
+    const u64 rip = vcpu_.state.rip;
+    const u8* page = code_page(rip);
+    if (!page) return nullptr;
+    const Mode mode = current_mode();
+    const BlockKey key{rip, page, mode.packed()};
+    if (Block* block = cache_->find(key)) return block;
+    u8& heat = heat_[heat_slot(rip)];
+    if (heat < options_.threshold) {
+        heat++;
+        return nullptr;
+    }
+    return translate(key, mode);
+}
+
+Block* Translator::translate(const BlockKey& key, Mode mode) {
+    if (cache_->space_left() < largest_block_code) drop_everything();
+    // Marked before its bytes are read: a write from now on is noticed.
+    const auto where = vcpu_.mmu.translate({key.rip}, Access::execute, vcpu_.mmu.fetch_privilege());
+    if (!where || vcpu_.memory.page(where->physical) != key.page) return nullptr;
+    if (!vcpu_.memory.holds_code(where->physical)) {
+        vcpu_.memory.mark_code(where->physical);
+        vcpu_.mmu.revoke_write(where->physical);
+    }
+    GuestBlock guest = read_guest_block(key.rip, key.page);
+    if (guest.instructions.empty()) return nullptr;
+
+    Block& block = cache_->create(key, mode);
+    block.lines = guest.lines;
+    asmjit::CodeHolder code;
+    const u32 base = cache_->next_code();
+    code.init(asmjit::Environment::host(), host_code(base));
+    jit::Assembler assembler(&code);
+    BlockEmitter e(assembler, stubs_, cache_->table, block, base, options_.chain);
+    e.begin_block(guest.instructions.front().live_before() & x86::flags::status);
+    for (const GuestInstruction& g : guest.instructions) {
+        e.begin_instruction(g);
+        emit_instruction(e);
+    }
+    const GuestInstruction& last = guest.instructions.back();
+    if (!leaves_by_itself(last.instruction)) e.jump_to(last.next_rip());
+    e.finish();
+    code.flatten();
+    code.resolveUnresolvedLinks();
+    code.relocateToBase(host_code(base));
+    code.copyFlattenedData(code_.writable() + base, code.codeSize());
+    block.guest_bytes = static_cast<u16>(last.next_rip() - key.rip);
+    block.instruction_count = static_cast<u16>(guest.instructions.size());
+    if (!options_.chain) {
+        for (const GuestInstruction& g : guest.instructions)
+            block.points.push_back({static_cast<u16>(g.rip - key.rip), g.live_before()});
+        block.points.push_back({block.guest_bytes, last.live_after});
+    }
+    cache_->publish(block);
+    vcpu_.counters.blocks_translated++;
+    vcpu_.counters.instructions_translated += block.instruction_count;
+    vcpu_.counters.translated_code_bytes += block.code_end - base;
+    return &block;
+}
+
+// --- forgetting
+// ---------------------------------------------------------------------------------------------------------
+
+void Translator::forget_jumps(unsigned privilege) {
+    JumpCacheUse& use = jump_use_[privilege];
+    JumpCache& cache = area().jump_cache[privilege];
+    if (use.count > JumpCacheUse::capacity)
+        cache.clear();
+    else
+        for (unsigned n = 0; n < use.count; n++) cache.entries[use.indices[n]] = {};
+    use.count = 0;
+    use.pages.fill(0);
+    use.local = false;
+}
+
+void Translator::tlb_flushed(bool global_too) {
+    for (unsigned p = 0; p < privilege_count; p++)
+        if (global_too || p == static_cast<unsigned>(Privilege::user) || jump_use_[p].local) forget_jumps(p);
+}
+
+void Translator::tlb_page_invalidated(GuestLinear page) {
+    const u64 hash = (page.value >> page_shift) * 0x9e3779b97f4a7c15 >> 52;
+    for (unsigned p = 0; p < privilege_count; p++)
+        if (jump_use_[p].pages[hash >> 6] >> (hash & 63) & 1) forget_jumps(p);
+}
+
+void Translator::code_about_to_change(GuestPhysical address, u64 size) {
+    const u8* page = vcpu_.memory.page(address);
+    bool dropped = false;
+    const bool empty = cache_->invalidate(page, line_mask(address.offset(), size), [&](Block& block) {
+        dropped = true;
+        JumpCache::Entry& entry =
+            area().jump_cache[block.key.mode & 3].entries[JumpCache::index(block.key.rip)];
+        if (entry.rip == block.key.rip) entry = {};
+    });
+    if (dropped) vcpu_.counters.code_page_invalidations++;
+    if (empty) vcpu_.memory.unmark_code(address);
+}
+
+void Translator::drop_everything() {
+    vcpu_.counters.cache_flushes++;
+    cache_->clear();
+    for (unsigned p = 0; p < privilege_count; p++) forget_jumps(p);
+    // Pages stay marked as code until the next write to them finds no block there.
+}
+
+// --- host faults
+// --------------------------------------------------------------------------------------------------------
+
+bool Translator::on_fault(host::FaultFrame& frame, void* owner) {
+    Translator& t = *static_cast<Translator*>(owner);
+    const u32 offset = static_cast<u32>(frame.rip() - reinterpret_cast<u64>(t.code_.executable()));
+    const Block* block = t.cache_->containing(offset);
+    if (!block) return false;
+    const auto point = std::ranges::lower_bound(block->fault_points, offset, {}, &Block::FaultPoint::code);
+    if (point == block->fault_points.end() || point->code != offset) return false;
+    const Site& site = t.cache_->table.sites[point->site];
+    t.area().exit_value = point->site;
+    frame.rip() = site.flags == FlagsAt::host ? t.stubs_.fault_flags_in_host : t.stubs_.fault_flags_saved;
+    return true;
+}
+
+std::vector<std::pair<std::string, u64>> Translator::fallback_profile() const {
+    std::vector<std::pair<std::string, u64>> profile;
+    for (std::size_t m = 0; m < fallbacks_by_mnemonic_.size(); m++)
+        if (fallbacks_by_mnemonic_[m]) {
+            const char* name = ZydisMnemonicGetString(static_cast<ZydisMnemonic>(m));
+            profile.emplace_back(name ? name : "?", fallbacks_by_mnemonic_[m]);
+        }
+    std::ranges::sort(profile, std::greater{}, &std::pair<std::string, u64>::second);
+    return profile;
+}
+
+}  // namespace softmetal

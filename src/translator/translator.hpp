@@ -1,0 +1,114 @@
+// T1: translates guest code to host code of the same instruction set and runs it; the interpreter is its
+// fallback.
+#pragma once
+
+#include "cpu/vcpu.hpp"
+#include "host/code_memory.hpp"
+#include "host/fault_signals.hpp"
+#include "interpreter/interpreter.hpp"
+#include "translator/translation_cache.hpp"
+
+#include <memory>
+#include <optional>
+
+namespace softmetal {
+
+class Translator final : public CodeWriteObserver, public TlbFlushObserver {
+ public:
+    struct Options {
+        u64 cache_bytes = 128 << 20;
+        bool chain = true;       // off: every block comes back to the monitor (lockstep)
+        unsigned threshold = 8;  // times a place is interpreted before it is translated
+    };
+    [[nodiscard]] static Result<std::unique_ptr<Translator>> create(Vcpu& vcpu, Interpreter& interpreter,
+                                                                    Options options);
+    ~Translator() override;
+
+    /// Runs at least one instruction; then until attention is raised, the CPU is not running any more, or
+    /// `budget` entries into translated code or interpreted instructions are done.
+    void run(u64 budget);
+
+    /// For lockstep (Options::chain off): translates the block at RIP and runs it once, without the
+    /// interpreter and without delivering anything. None where there is nothing to translate.
+    struct BlockRun {
+        const translator::Block* block;
+        unsigned instructions;  // completed
+        u16 live_flags;         // the status flags that are exact now
+    };
+    [[nodiscard]] std::optional<BlockRun> run_one_block();
+
+    // CodeWriteObserver, TlbFlushObserver: the vCPU's thread
+    void code_about_to_change(GuestPhysical address, u64 size) override;
+    void tlb_flushed(bool global_too) override;
+    void tlb_page_invalidated(GuestLinear page) override;
+
+    /// How often each mnemonic was handed to the interpreter, most frequent first: what to translate next.
+    [[nodiscard]] std::vector<std::pair<std::string, u64>> fallback_profile() const;
+
+ private:
+    friend struct MonitorCallTargets;
+    enum class Exit : u64 { dispatch, event, interpret };
+
+    Translator(Vcpu& vcpu, Interpreter& interpreter, Options options, host::CodeMemory code);
+
+    [[nodiscard]] bool translatable() const;
+    [[nodiscard]] translator::Mode current_mode() const;
+    /// Translated code on this thread addresses this vCPU.
+    void claim_thread();
+    /// Around translated code: what it recorded of itself in the x87 state.
+    void remember_x87_pointers();
+    void hide_x87_pointers();
+    void step_interpreter();
+    void enter(const translator::Block& block);
+    [[nodiscard]] translator::Block* find_or_translate();
+    [[nodiscard]] translator::Block* translate(const translator::BlockKey& key, translator::Mode mode);
+    void drop_everything();
+
+    // Called from translated code (runtime_calls.cpp).
+    [[nodiscard]] const u8* code_page(u64 rip);
+    [[nodiscard]] translator::Block* find_block(u64 rip, unsigned mode);
+    void remember_jump(u64 rip, const translator::Block& block);
+    u64 on_tlb_miss(u64 linear, u64 site);
+    u64 on_resolve_link(u64 link);
+    u64 on_resolve_indirect(u64 rip);
+    u64 on_leave(u64 site);
+    u64 on_fast_call(u64 site);
+    u64 on_interpret(u64 site);
+    [[nodiscard]] u64 continue_at(const translator::Site& site, u64 next);
+    static bool on_fault(host::FaultFrame& frame, void* owner);
+
+    [[nodiscard]] u64 site_rip(const translator::Site& s) const {
+        return s.block->key.rip + s.instruction_offset;
+    }
+    [[nodiscard]] u64 host_code(u32 offset) const {
+        return reinterpret_cast<u64>(code_.executable()) + offset;
+    }
+    [[nodiscard]] TranslatedCodeArea& area() { return vcpu_.block.translated; }
+    void forget_jumps(unsigned privilege);
+
+    Vcpu& vcpu_;
+    Interpreter& interpreter_;
+    const Options options_;
+    host::CodeMemory code_;
+    translator::Stubs stubs_;
+    std::unique_ptr<translator::TranslationCache> cache_;
+    u64 loaded_fdp_ = 0;
+    u16 loaded_fop_ = 0;
+    unsigned mode_ = 0;  // packed mode of the block last entered; jump caches hold blocks of its family only
+    translator::FastCalls fast_calls_;
+
+    /// What the jump caches hold, so that dropping them costs what was put in.
+    struct JumpCacheUse {
+        static constexpr unsigned capacity = 1024;
+        std::array<u16, capacity> indices{};
+        unsigned count = 0;           // capacity + 1: everything
+        std::array<u64, 64> pages{};  // Bloom filter of linear pages, by hash
+        bool local = false;           // holds code from pages that are not global
+    };
+    std::array<JumpCacheUse, privilege_count> jump_use_{};
+
+    std::vector<u8> heat_;  // how often places were interpreted, by hash of RIP
+    std::vector<u64> fallbacks_by_mnemonic_;
+};
+
+}  // namespace softmetal

@@ -1,0 +1,44 @@
+// FIP, FDP and FOP of x87 instructions that ran translated: the processor recorded the translation, the guest
+// must see itself, and must not learn where the host keeps its code and its memory.
+#include "decoder/decoder.hpp"
+#include "translator/translator.hpp"
+
+#include <algorithm>
+
+namespace softmetal {
+
+using translator::Block;
+
+void Translator::remember_x87_pointers() {
+    const ExtendedState& e = vcpu_.state.extended;
+    loaded_fdp_ = e.fdp;
+    loaded_fop_ = e.fop;
+}
+
+void Translator::hide_x87_pointers() {
+    ExtendedState& e = vcpu_.state.extended;
+    const u64 offset = e.fip - host_code(0);
+    if (offset >= code_.size()) return;
+    // Every x87 instruction is a fault point, so its guest address is known while its block exists.
+    e.fip = 0;
+    const Block* block = cache_->containing(static_cast<u32>(offset));
+    if (block) {
+        const auto point =
+            std::ranges::lower_bound(block->fault_points, offset, {}, &Block::FaultPoint::code);
+        if (point != block->fault_points.end() && point->code == offset)
+            e.fip = site_rip(cache_->table.sites[point->site]);
+    }
+    // The operand's guest address is gone; where the processor records it at all, that is for unmasked
+    // exceptions.
+    if (e.fdp != loaded_fdp_) e.fdp = 0;
+    if (e.fop == loaded_fop_) return;
+    e.fop = 0;
+    const u8* page = e.fip ? code_page(e.fip) : nullptr;
+    if (!page) return;
+    const u64 at = e.fip & ~page_mask;
+    const auto i = decode({page + at, page_size - at}, 8);
+    if (i && i->layout.modrm)
+        e.fop = static_cast<u16>((i->bytes[i->layout.opcode] & 7) << 8 | i->bytes[i->layout.modrm]);
+}
+
+}  // namespace softmetal

@@ -1,0 +1,127 @@
+// What a user gets to read who asks for something impossible: one sentence, exit status 2, and no machine.
+#include "command.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace softmetal {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Mistake {
+    const char* name;
+    std::vector<std::string> arguments;
+    const char* message;
+};
+
+std::filesystem::path test_file(const std::string& name, const std::string& contents) {
+    const auto path = std::filesystem::temp_directory_path() / ("softmetal-usage-" + name);
+    std::ofstream(path, std::ios::binary) << contents;
+    return path;
+}
+
+void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; }
+
+std::string name_of_mistake(const ::testing::TestParamInfo<Mistake>& tested) { return tested.param.name; }
+
+class UsageMistake : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(UsageMistake, IsOneSentenceAndStatusTwo) {
+    Command command(GetParam().arguments);
+    EXPECT_EQ(command.status(), 2);
+    EXPECT_THAT(command.errors(), HasSubstr(GetParam().message));
+    EXPECT_EQ(std::ranges::count(command.errors(), '\n'), 1) << command.errors();
+    EXPECT_EQ(command.output(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    CommandLine, UsageMistake,
+    ::testing::Values(
+        Mistake{"nothing", {}, "subcommand is required"}, Mistake{"unknown_command", {"walk"}, "walk"},
+        Mistake{"unknown_option", run_guest("hello", {"--fast"}), "--fast"},
+        Mistake{"stray_word", run_guest("hello", {"there"}), "there"},
+        Mistake{"no_kernel", {"run"}, "--kernel is required"},
+        Mistake{"missing_value", run_guest("hello", {"--append"}), "--append"},
+        Mistake{"mode", run_guest("hello", {"--mode", "warp"}), "not one of auto, interpret, translate"},
+        Mistake{"on_reset", run_guest("hello", {"--on-reset", "maybe"}), "not one of restart, exit"},
+        Mistake{"no_cpus", run_guest("hello", {"--cpus", "0"}), "--cpus"},
+        Mistake{"many_cpus", run_guest("hello", {"--cpus", "1000"}), "--cpus"},
+        Mistake{"words_for_cpus", run_guest("hello", {"--cpus", "two"}), "--cpus"},
+        Mistake{"long_command_line", run_guest("hello", {"--append", std::string(5000, 'x')}), "--append"},
+        Mistake{"command_line_the_kernel_refuses", run_guest("hello", {"--append", std::string(300, 'x')}),
+                "command line"},
+        Mistake{"by_hand", {"vm-process"}, "not by hand"},
+        Mistake{"statistics_nowhere", run_guest("hello", {"--stats=/nonexistent/file"}), "--stats"}),
+    name_of_mistake);
+
+INSTANTIATE_TEST_SUITE_P(
+    Memory, UsageMistake,
+    ::testing::Values(Mistake{"unit", {"run", "--kernel", "x", "--memory", "1Q"}, "'1Q' is not an amount"},
+                      Mistake{"negative", {"run", "--kernel", "x", "--memory", "-1G"}, "-1G"},
+                      Mistake{"nothing", {"run", "--kernel", "x", "--memory", ""}, "--memory"},
+                      Mistake{"little", {"run", "--kernel", "x", "--memory", "1M"}, "the least is 4M"},
+                      Mistake{"much", {"run", "--kernel", "x", "--memory", "900T"}, "more than this host's"},
+                      Mistake{"overflow", {"run", "--kernel", "x", "--memory", "99999999999T"}, "too much"},
+                      Mistake{"odd", {"run", "--kernel", "x", "--memory", "8388609"}, "whole number"}),
+    name_of_mistake);
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, UsageMistake,
+    ::testing::Values(
+        Mistake{"kernel_missing", {"run", "--kernel", "/nonexistent"}, "cannot open kernel '/nonexistent'"},
+        Mistake{"kernel_empty_name", {"run", "--kernel", ""}, "empty"},
+        Mistake{"kernel_directory", {"run", "--kernel", "/"}, "kernel '/' is a directory"},
+        Mistake{"kernel_device", {"run", "--kernel", "/dev/null"}, "neither a file nor a block device"},
+        Mistake{"kernel_text", {"run", "--kernel", test_file("text", "hello\n")}, "not a Linux bzImage"},
+        Mistake{"kernel_empty", {"run", "--kernel", test_file("empty", "")}, "kernel"},
+        Mistake{"kernel_large",
+                {"run", "--kernel", test_file("large", std::string(5 << 20, 'x')), "--memory", "4M"},
+                "more than"},
+        Mistake{"initrd_missing", run_guest("hello", {"--initrd", "/nonexistent"}), "initrd '/nonexistent'"},
+        Mistake{"disk_missing", run_guest("hello", {"--disk", "/nonexistent"}), "disk '/nonexistent'"},
+        Mistake{"disk_directory", run_guest("hello", {"--disk", "/tmp"}), "disk '/tmp' is a directory"},
+        Mistake{"disk_odd", run_guest("hello", {"--disk", test_file("odd", "hello\n")}), "multiple of 512"},
+        Mistake{"disk_empty", run_guest("hello", {"--disk", test_file("empty", "")}), "empty"}),
+    name_of_mistake);
+
+TEST(Usage, DiskInUseIsRefused) {
+    const auto disk = test_file("disk", std::string(512, '\0'));
+    Command first(run_guest("sleep_forever", {"--disk", disk}));
+    ASSERT_TRUE(eventually([&] { return first.vm_process_id() != 0; }));
+    Command second(run_guest("hello", {"--disk", disk}));
+    EXPECT_EQ(second.status(), 2);
+    EXPECT_THAT(second.errors(), HasSubstr("in use by another virtual machine"));
+}
+
+TEST(Usage, ReadOnlyDiskIsShared) {
+    const auto disk = test_file("shared", std::string(512, '\0'));
+    Command command(
+        run_guest("hello", {"--disk", disk.string() + ",readonly", "--disk", disk.string() + ",readonly"}));
+    EXPECT_EQ(command.status(), 0) << command.errors();
+}
+
+TEST(Usage, HelpTeaches) {
+    Command command({"run", "--help"});
+    EXPECT_EQ(command.status(), 0);
+    EXPECT_THAT(command.output(), HasSubstr("Exit status:"));
+    EXPECT_THAT(command.output(), HasSubstr("Examples:"));
+    EXPECT_EQ(command.errors(), "");
+}
+
+TEST(Usage, VersionIsOneLine) {
+    Command command({"--version"});
+    EXPECT_EQ(command.status(), 0);
+    EXPECT_THAT(command.output(), ::testing::MatchesRegex("softmetal [0-9.]+\n"));
+}
+
+TEST(Usage, HelpThatNobodyCanReadIsAFailure) {
+    Command command({"--help"}, Streams::pipes, "> /dev/full");
+    EXPECT_EQ(command.status(), 4);
+}
+
+}  // namespace
+}  // namespace softmetal

@@ -1,0 +1,211 @@
+#include "instruction_form.hpp"
+
+#include "scope.hpp"
+
+#include <fmt/format.h>
+#include <unordered_map>
+
+namespace softmetal::differential {
+namespace {
+
+std::string operand_name(const ZydisDecodedOperand& o, const ZydisDecodedInstruction& instruction,
+                         unsigned& immediates) {
+    switch (o.type) {
+        case ZYDIS_OPERAND_TYPE_REGISTER:
+            if (o.encoding == ZYDIS_OPERAND_ENCODING_NONE) return ZydisRegisterGetString(o.reg.value);
+            switch (ZydisRegisterGetClass(o.reg.value)) {
+                case ZYDIS_REGCLASS_XMM: return "xmm";
+                case ZYDIS_REGCLASS_YMM: return "ymm";
+                case ZYDIS_REGCLASS_MMX: return "mm";
+                case ZYDIS_REGCLASS_X87: return "sti";
+                case ZYDIS_REGCLASS_SEGMENT: return "sreg";
+                default: return fmt::format("r{}", o.size);
+            }
+        case ZYDIS_OPERAND_TYPE_MEMORY:
+            if (o.mem.type == ZYDIS_MEMOP_TYPE_VSIB)
+                return fmt::format(
+                    "v{}m{}", ZydisRegisterGetClass(o.mem.index) == ZYDIS_REGCLASS_YMM ? 32 : 16, o.size);
+            if (o.encoding != ZYDIS_OPERAND_ENCODING_MODRM_RM && o.encoding != ZYDIS_OPERAND_ENCODING_NONE)
+                return fmt::format("moffs{}", o.size);
+            return fmt::format("m{}", o.size);
+        case ZYDIS_OPERAND_TYPE_IMMEDIATE: {
+            const unsigned size = instruction.raw.imm[immediates++ & 1].size;  // 0: the 1 of SHL r, 1
+            return fmt::format("{}{}", o.imm.is_relative ? "rel" : "i", size ? size : 1);
+        }
+        default: return "far";
+    }
+}
+
+/// A prefix of the general-purpose instructions that leaves the visible operands alone may still change a
+/// hidden one (PUSH FS, ENTER); elsewhere it would only repeat forms.
+bool hidden_width_matters(const Decoded& d) {
+    const auto ext = d.instruction.meta.isa_ext;
+    return d.instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+           (ext == ZYDIS_ISA_EXT_BASE || ext == ZYDIS_ISA_EXT_LONGMODE);
+}
+
+/// Implicit addresses other than the stack's, and the counters of LOOP and JRCXZ, are cut to the address
+/// size.
+bool address_size_matters(const Decoded& d) {
+    switch (d.instruction.mnemonic) {
+        case ZYDIS_MNEMONIC_LOOP:
+        case ZYDIS_MNEMONIC_LOOPE:
+        case ZYDIS_MNEMONIC_LOOPNE:
+        case ZYDIS_MNEMONIC_JRCXZ: return true;
+        default: break;
+    }
+    for (unsigned i = 0; i < d.instruction.operand_count; i++)
+        if (d.operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY && d.operands[i].mem.base != ZYDIS_REGISTER_RSP)
+            return true;
+    return false;
+}
+
+class Enumeration {
+ public:
+    explicit Enumeration(const CpuModel& model) : model_(model) {}
+
+    std::vector<InstructionForm> run() {
+        for (const u8 prefix : {0, 0x66, 0xf3, 0xf2})
+            for (const bool w : {false, true}) {
+                for (u8 map = 0; map < 4; map++) {
+                    EncodingFields f{.map = map, .mandatory = prefix, .w = w};
+                    every_opcode(f);
+                    // 66 beside F3 or F2 selects 16-bit operands: REP MOVSW, POPCNT r16; beside F0, LOCK ADD
+                    // m16.
+                    f.lock = prefix == 0 || prefix == 0x66;
+                    f.operand16 = !f.lock;
+                    every_opcode(f);
+                }
+                for (u8 map = 1; map < 4; map++)
+                    for (const bool l : {false, true})
+                        every_opcode({.vex = true, .map = map, .mandatory = prefix, .w = w, .l = l});
+            }
+        return std::move(forms_);
+    }
+
+ private:
+    void every_opcode(EncodingFields f) {
+        for (unsigned opcode = 0; opcode < 256; opcode++) {
+            if (!f.vex && is_prefix_or_escape(f.map, static_cast<u8>(opcode))) continue;
+            f.opcode = static_cast<u8>(opcode);
+            every_operand(f);
+        }
+    }
+
+    static bool is_prefix_or_escape(u8 map, u8 opcode) {
+        if (map == 1) return opcode == 0x38 || opcode == 0x3a;
+        if (map != 0) return false;
+        switch (opcode) {
+            case 0x0f:
+            case 0x26:
+            case 0x2e:
+            case 0x36:
+            case 0x3e:
+            case 0x62:  // EVEX
+            case 0x64:
+            case 0x65:
+            case 0x66:
+            case 0x67:
+            case 0xc4:
+            case 0xc5:
+            case 0xf0:
+            case 0xf2:
+            case 0xf3: return true;
+            default: return (opcode & 0xf0) == 0x40;
+        }
+    }
+
+    void every_operand(EncodingFields f) {
+        Decoded d;
+        // Without ModRM: what follows the opcode is an immediate. Such opcodes have implicit addresses
+        // (strings, LOOP, MOV moffs), so the address size is part of the form.
+        f.has_modrm = false;
+        if (decode_bytes(encode(f), d) && !(d.instruction.attributes & ZYDIS_ATTRIB_HAS_MODRM)) {
+            add(f, d);
+            f.address32 = true;
+            if (address_size_matters(d) && decode_bytes(encode(f), d)) add(f, d);
+            return;
+        }
+        f.has_modrm = true;
+        for (u8 reg = 0; reg < 8; reg++) {
+            f.reg = reg;
+            f.mod = 2;
+            f.rm = 4;  // SIB: [rax + 2 * rcx + disp32]; the index differs from the registers of a gather
+            f.sib_scale = 1;
+            f.sib_index = 9;
+            f.vvvv = f.vex ? 10 : 0;
+            add_either_vvvv(f);
+            f.mod = 3;
+            for (u8 rm = 0; rm < 8; rm++) {
+                f.rm = rm;
+                add_either_vvvv(f);
+            }
+        }
+    }
+
+    void add_either_vvvv(EncodingFields f) {
+        Decoded d;
+        if (decode_bytes(encode(f), d)) return add(f, d);
+        if (!f.vex) return;
+        f.vvvv = 0;  // encoded 1111: the field is not used
+        if (decode_bytes(encode(f), d)) add(f, d);
+    }
+
+    void add(const EncodingFields& f, const Decoded& d) {
+        if (!in_scope(model_, d)) return;
+        std::string id = form_id(f, d);
+        const auto [found, fresh] = index_.try_emplace(id, forms_.size());
+        if (fresh) forms_.push_back(describe(std::move(id), f, d));
+        InstructionForm& form = forms_[found->second];
+        form.reg_values |= static_cast<u8>(1u << (f.reg & 7));
+        form.rm_values |= static_cast<u8>(1u << (f.rm & 7));
+    }
+
+    static InstructionForm describe(std::string id, const EncodingFields& f, const Decoded& d) {
+        InstructionForm form{.id = std::move(id),
+                             .mnemonic = d.instruction.mnemonic,
+                             .isa_set = d.instruction.meta.isa_set,
+                             .fields = f};
+        for (unsigned i = 0; i < d.instruction.operand_count; i++) {
+            const ZydisDecodedOperand& o = d.operands[i];
+            if (o.encoding == ZYDIS_OPERAND_ENCODING_OPCODE) form.register_in_opcode = true;
+            if (o.encoding == ZYDIS_OPERAND_ENCODING_NDSNDD) form.uses_vvvv = true;
+            if (o.type == ZYDIS_OPERAND_TYPE_MEMORY && o.mem.type == ZYDIS_MEMOP_TYPE_VSIB) form.vsib = true;
+        }
+        if (form.register_in_opcode) form.fields.opcode &= 0xf8;
+        return form;
+    }
+
+    const CpuModel& model_;
+    std::vector<InstructionForm> forms_;
+    std::unordered_map<std::string, std::size_t> index_;
+};
+
+}  // namespace
+
+std::string form_id(const EncodingFields& f, const Decoded& d) {
+    const ZydisDecodedInstruction& z = d.instruction;
+    std::string id;
+    if (z.attributes & ZYDIS_ATTRIB_HAS_LOCK) id += "lock_";
+    if (z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) id += "rep_";
+    if (z.attributes & ZYDIS_ATTRIB_HAS_REPNE) id += "repne_";
+    id += ZydisMnemonicGetString(z.mnemonic);
+    char separator = ':';
+    bool in_opcode = false;
+    unsigned immediates = 0;
+    for (unsigned i = 0; i < z.operand_count_visible; i++) {
+        id += separator;
+        id += operand_name(d.operands[i], z, immediates);
+        separator = ',';
+        in_opcode |= d.operands[i].encoding == ZYDIS_OPERAND_ENCODING_OPCODE;
+    }
+    static constexpr const char* maps[] = {"", "0f", "0f38", "0f3a"};
+    id += fmt::format(":{}{}{:02x}", f.vex ? "v" : "", maps[f.map], in_opcode ? f.opcode & 0xf8 : f.opcode);
+    if (hidden_width_matters(d)) id += fmt::format(":{}", z.operand_width);
+    if (f.address32 && !f.has_modrm) id += ":a32";
+    return id;
+}
+
+std::vector<InstructionForm> enumerate_forms(const CpuModel& model) { return Enumeration(model).run(); }
+
+}  // namespace softmetal::differential

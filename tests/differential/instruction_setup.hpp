@@ -1,0 +1,59 @@
+// What particular instructions need of registers and memory to do more than fault: a stack, a divisor, a jump
+// target.
+#pragma once
+
+#include "encoding.hpp"
+#include "random.hpp"
+#include "test_case.hpp"
+
+namespace softmetal::differential {
+
+class InstructionSetup {
+ public:
+    InstructionSetup(const Decoded& decoded, Random& random, TestCase& out);
+
+    /// Implicit addresses and counters: stack, strings, LOOP.
+    void before_address();
+    /// The explicit memory operand was placed there.
+    void operand_at(u64 linear, u64 size) { operand_ = linear, operand_size_ = size; }
+    /// Contents of the operand, and registers that must agree with them.
+    void after_address();
+
+    /// Is the register's value settled, so that the address must do with it?
+    [[nodiscard]] bool pinned(unsigned gpr) const { return pinned_ >> gpr & 1; }
+    /// Where the operand must lie, or 0.
+    [[nodiscard]] u64 fixed_target() const;
+    /// More bytes than the decoder says, or 0.
+    [[nodiscard]] u64 wide_operand() const;
+    [[nodiscard]] bool wants_alignment() const;
+
+ private:
+    u64& gpr(unsigned n) { return out_.registers.gpr[n]; }
+    void pin(unsigned n, u64 value);
+    [[nodiscard]] bool in_address(unsigned n) const { return address_registers_ >> n & 1; }
+    void set_free(unsigned n, u64 value);
+    [[nodiscard]] bool address32() const { return z_.address_width == 32; }
+    [[nodiscard]] u64 code_target();
+    [[nodiscard]] u64 stack_pointer();
+    void implicit_address(const ZydisDecodedOperand& o);
+    void counters();
+    void string_contents();
+    void stack_contents();
+    void gather();
+    void bit_string();
+    void branch_target();
+    void keep_apart();
+    void fill_operand();
+    void operand_contents();
+    void division();
+    void saved_state_image();
+
+    const Decoded& d_;
+    const ZydisDecodedInstruction& z_;
+    Random& random_;
+    TestCase& out_;
+    u32 pinned_ = 0, address_registers_ = 0;
+    u64 operand_ = 0, operand_size_ = 0;
+};
+
+}  // namespace softmetal::differential

@@ -1,0 +1,164 @@
+#include "native_runner.hpp"
+
+#include "host/fault_signals.hpp"
+
+#include <asm/prctl.h>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+namespace softmetal::differential {
+namespace {
+
+constexpr std::array<int, 16> greg_of = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                                         REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                         REG_R12, REG_R13, REG_R14, REG_R15};
+constexpr std::array<int, 5> signals = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+
+/// The case under way; handlers find it here. One thread.
+struct Transfer {
+    const TestCase* test = nullptr;
+    Outcome* outcome = nullptr;
+    std::array<greg_t, NGREG> host_registers{};
+    ExtendedState host_extended{};
+};
+Transfer transfer;
+
+constexpr std::size_t header_offset = 512, header_size = 64;
+
+void load(ucontext_t& context, const TestCase& test) {
+    auto& g = context.uc_mcontext.gregs;
+    std::memcpy(transfer.host_registers.data(), g, sizeof g);
+    std::memcpy(static_cast<void*>(&transfer.host_extended), context.uc_mcontext.fpregs,
+                sizeof(ExtendedState));
+    for (unsigned i = 0; i < 16; i++) g[greg_of[i]] = static_cast<greg_t>(test.registers.gpr[i]);
+    g[REG_RIP] = static_cast<greg_t>(test.registers.rip);
+    g[REG_EFL] = static_cast<greg_t>(test.registers.rflags);
+
+    // The frame's area is an XSAVE image in standard format. Bytes 464..511 are the kernel's own (its magic
+    // numbers and sizes), and components beyond AVX stay as they are.
+    auto* area = reinterpret_cast<u8*>(context.uc_mcontext.fpregs);
+    const auto* from = reinterpret_cast<const u8*>(&test.registers.extended);
+    std::memcpy(area, from, 464);
+    u64 components;
+    std::memcpy(&components, area + header_offset, 8);
+    components |= 7;
+    std::memcpy(area + header_offset, &components, 8);
+    std::memcpy(area + header_offset + header_size, from + header_offset + header_size, 256);
+}
+
+void save(ucontext_t& context, Outcome& outcome) {
+    auto& g = context.uc_mcontext.gregs;
+    outcome.vector = static_cast<unsigned>(g[REG_TRAPNO]);
+    outcome.error_code = static_cast<u32>(g[REG_ERR]);
+    outcome.cr2 = outcome.vector == 14 ? static_cast<u64>(g[REG_CR2]) : 0;
+    for (unsigned i = 0; i < 16; i++) outcome.registers.gpr[i] = static_cast<u64>(g[greg_of[i]]);
+    outcome.registers.rip = static_cast<u64>(g[REG_RIP]);
+    outcome.registers.rflags = static_cast<u64>(g[REG_EFL]);
+
+    ExtendedState& x = outcome.registers.extended;
+    std::memcpy(static_cast<void*>(&x), context.uc_mcontext.fpregs, sizeof x);
+    // A component not in XSTATE_BV is in its initial state, whatever the area holds (SDM vol. 1, ch. 13.6).
+    const ExtendedState initial;
+    if (!(x.xstate_bv & 1)) {
+        x.fcw = initial.fcw, x.fsw = 0, x.ftw = 0, x.fop = 0, x.fip = x.fdp = 0;
+        x.x87 = initial.x87;
+    }
+    if (!(x.xstate_bv & 2)) x.xmm = initial.xmm;
+    if (!(x.xstate_bv & 4)) x.ymm_high = initial.ymm_high;
+}
+
+void handler(int, siginfo_t*, void* opaque) {
+    // The kernel leaves AC, NT and ID as the case set them; AC would fault compiled code, and sigreturn keeps
+    // all three.
+    asm volatile("pushfq; andq $~0x244000, (%%rsp); popfq" ::: "cc", "memory");
+    auto& context = *static_cast<ucontext_t*>(opaque);
+    if (transfer.test) {
+        load(context, *transfer.test);
+        transfer.test = nullptr;
+        return;
+    }
+    save(context, *transfer.outcome);
+    std::memcpy(context.uc_mcontext.gregs, transfer.host_registers.data(), sizeof context.uc_mcontext.gregs);
+    std::memcpy(context.uc_mcontext.fpregs, &transfer.host_extended, sizeof(ExtendedState));
+}
+
+/// The engine has handlers of its own for some of these: ours are there for the length of one case.
+class SignalHandlers {
+ public:
+    SignalHandlers() {
+        struct sigaction action {};
+        action.sa_sigaction = handler;
+        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+        for (std::size_t i = 0; i < signals.size(); i++) sigaction(signals[i], &action, &previous_[i]);
+    }
+    ~SignalHandlers() {
+        for (std::size_t i = 0; i < signals.size(); i++) sigaction(signals[i], &previous_[i], nullptr);
+    }
+    SignalHandlers(const SignalHandlers&) = delete;
+    SignalHandlers& operator=(const SignalHandlers&) = delete;
+
+ private:
+    std::array<struct sigaction, signals.size()> previous_{};
+};
+
+u64 get_gs_base() {
+    u64 base = 0;
+    syscall(SYS_arch_prctl, ARCH_GET_GS, &base);
+    return base;
+}
+void set_gs_base(u64 base) { syscall(SYS_arch_prctl, ARCH_SET_GS, base); }
+
+}  // namespace
+
+Result<std::unique_ptr<NativeRunner>> NativeRunner::create() {
+    const int fd = memfd_create("oracle", MFD_CLOEXEC);
+    constexpr std::size_t size = pages.size() * page_size;
+    if (fd < 0 || ftruncate(fd, size) != 0)
+        return fail(std::string("no memory file: ") + std::strerror(errno));
+    // The hole is reserved first, so that nothing of the host's ever lies between the pages.
+    const auto failed = [&] {
+        const std::string why = std::strerror(errno);
+        close(fd);
+        return fail("the oracle's addresses cannot be mapped: " + why);
+    };
+    void* hole = mmap(reinterpret_cast<void*>(layout::hole), layout::hole_end - layout::hole, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (hole == MAP_FAILED) return failed();
+    for (std::size_t i = 0; i < pages.size(); i++) {
+        int rights = PROT_READ | (pages[i].writable ? PROT_WRITE : 0);
+        if (pages[i].linear == layout::code) rights |= PROT_EXEC;
+        void* page = mmap(reinterpret_cast<void*>(pages[i].linear), page_size, rights,
+                          MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, static_cast<off_t>(i * page_size));
+        if (page == MAP_FAILED) return failed();
+    }
+    void* writable = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (writable == MAP_FAILED) return failed();
+    close(fd);
+    return std::unique_ptr<NativeRunner>(new NativeRunner(static_cast<u8*>(writable)));
+}
+
+NativeRunner::~NativeRunner() {
+    munmap(reinterpret_cast<void*>(layout::hole), layout::hole_end - layout::hole);
+    munmap(writable_, pages.size() * page_size);
+}
+
+void NativeRunner::run(const TestCase& test, Outcome& outcome) {
+    std::memcpy(writable_, test.memory.bytes.data(), sizeof test.memory.bytes);
+    transfer.test = &test;
+    transfer.outcome = &outcome;
+    const u64 host_gs = test.gs_base ? get_gs_base() : 0;
+    if (test.gs_base) set_gs_base(test.gs_base);
+    {
+        const SignalHandlers handlers;
+        asm volatile("int3" ::: "memory", "cc");
+    }
+    if (test.gs_base) set_gs_base(host_gs);
+    std::memcpy(outcome.memory.bytes.data(), writable_, sizeof outcome.memory.bytes);
+}
+
+}  // namespace softmetal::differential

@@ -1,0 +1,28 @@
+// Runs a case on the host CPU.
+//
+// Signal frames do the loading and the saving: one INT3 enters the handler, which puts the case's registers
+// into the frame and returns into the instruction; the exception that ends the case brings them back the same
+// way.
+#pragma once
+
+#include "base/result.hpp"
+#include "test_case.hpp"
+
+#include <memory>
+
+namespace softmetal::differential {
+
+class NativeRunner {
+ public:
+    /// One at a time in a process. Fails where the addresses of `layout` are taken.
+    [[nodiscard]] static Result<std::unique_ptr<NativeRunner>> create();
+    ~NativeRunner();
+
+    void run(const TestCase& test, Outcome& outcome);
+
+ private:
+    explicit NativeRunner(u8* writable) : writable_(writable) {}
+    u8* writable_;  // the pages of `layout` once more, all of them writable
+};
+
+}  // namespace softmetal::differential

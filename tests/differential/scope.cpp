@@ -1,0 +1,163 @@
+#include "scope.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace softmetal::differential {
+namespace {
+
+constexpr std::string_view system_state = "reads or changes system state that host and guest do not share",
+                           random_result = "another result every time",
+                           far = "loads CS, SS or another segment",
+                           enters_kernel = "enters the operating system, which answers differently",
+                           time = "reads a clock or counter",
+                           thread_pointer = "FS and GS bases hold the host's own thread pointers",
+                           input_output = "port I/O: IOPL and the bitmap of the host's kernel decide",
+                           features = "XCR0 differs: the host has state components the model does not report",
+                           optimizes = "what it writes depends on an earlier XRSTOR, by SDM vol. 1, ch. 13.9",
+                           interrupts = "IOPL-sensitive", landing = "INT3 is how every case ends";
+
+constexpr auto excluded = std::to_array<Exclusion>({
+    {ZYDIS_MNEMONIC_CPUID, system_state},
+    {ZYDIS_MNEMONIC_LGDT, system_state},
+    {ZYDIS_MNEMONIC_RSM, system_state},
+    {ZYDIS_MNEMONIC_SGDT, system_state},
+    {ZYDIS_MNEMONIC_SIDT, system_state},
+    {ZYDIS_MNEMONIC_SLDT, system_state},
+    {ZYDIS_MNEMONIC_STR, system_state},
+    {ZYDIS_MNEMONIC_SMSW, system_state},
+    {ZYDIS_MNEMONIC_LAR, system_state},
+    {ZYDIS_MNEMONIC_LSL, system_state},
+    {ZYDIS_MNEMONIC_VERR, system_state},
+    {ZYDIS_MNEMONIC_VERW, system_state},
+    {ZYDIS_MNEMONIC_RDPID, system_state},
+    {ZYDIS_MNEMONIC_RDRAND, random_result},
+    {ZYDIS_MNEMONIC_RDSEED, random_result},
+    {ZYDIS_MNEMONIC_RDTSC, time},
+    {ZYDIS_MNEMONIC_RDTSCP, time},
+    {ZYDIS_MNEMONIC_RDPMC, time},
+    {ZYDIS_MNEMONIC_SYSCALL, enters_kernel},
+    {ZYDIS_MNEMONIC_SYSENTER, enters_kernel},
+    {ZYDIS_MNEMONIC_INT, enters_kernel},
+    {ZYDIS_MNEMONIC_INT1, enters_kernel},
+    {ZYDIS_MNEMONIC_INTO, enters_kernel},
+    {ZYDIS_MNEMONIC_INT3, landing},
+    {ZYDIS_MNEMONIC_IRET, far},
+    {ZYDIS_MNEMONIC_IRETD, far},
+    {ZYDIS_MNEMONIC_IRETQ, far},
+    {ZYDIS_MNEMONIC_LFS, far},
+    {ZYDIS_MNEMONIC_LGS, far},
+    {ZYDIS_MNEMONIC_LSS, far},
+    {ZYDIS_MNEMONIC_IN, input_output},
+    {ZYDIS_MNEMONIC_OUT, input_output},
+    {ZYDIS_MNEMONIC_INSB, input_output},
+    {ZYDIS_MNEMONIC_INSW, input_output},
+    {ZYDIS_MNEMONIC_INSD, input_output},
+    {ZYDIS_MNEMONIC_OUTSB, input_output},
+    {ZYDIS_MNEMONIC_OUTSW, input_output},
+    {ZYDIS_MNEMONIC_OUTSD, input_output},
+    {ZYDIS_MNEMONIC_CLI, interrupts},
+    {ZYDIS_MNEMONIC_STI, interrupts},
+    {ZYDIS_MNEMONIC_RDFSBASE, thread_pointer},
+    {ZYDIS_MNEMONIC_RDGSBASE, thread_pointer},
+    {ZYDIS_MNEMONIC_WRFSBASE, thread_pointer},
+    {ZYDIS_MNEMONIC_WRGSBASE, thread_pointer},
+    {ZYDIS_MNEMONIC_XGETBV, features},
+    {ZYDIS_MNEMONIC_XSAVEOPT, optimizes},
+    {ZYDIS_MNEMONIC_XSAVEOPT64, optimizes},
+});
+
+using Features = CpuModel::Features;
+struct IsaFeature {
+    ZydisISASet set;
+    bool Features::*flag;
+};
+
+/// What every 64-bit processor has (SDM vol. 1, ch. 5).
+constexpr auto baseline = std::to_array<ZydisISASet>({
+    ZYDIS_ISA_SET_I86,           ZYDIS_ISA_SET_I186,        ZYDIS_ISA_SET_I286REAL,
+    ZYDIS_ISA_SET_I286PROTECTED, ZYDIS_ISA_SET_I386,        ZYDIS_ISA_SET_I486,
+    ZYDIS_ISA_SET_I486REAL,      ZYDIS_ISA_SET_PENTIUMREAL, ZYDIS_ISA_SET_PENTIUMMMX,
+    ZYDIS_ISA_SET_PPRO,          ZYDIS_ISA_SET_CMOV,        ZYDIS_ISA_SET_FCMOV,
+    ZYDIS_ISA_SET_FAT_NOP,       ZYDIS_ISA_SET_X87,         ZYDIS_ISA_SET_FXSAVE,
+    ZYDIS_ISA_SET_FXSAVE64,      ZYDIS_ISA_SET_SSE,         ZYDIS_ISA_SET_SSEMXCSR,
+    ZYDIS_ISA_SET_SSE_PREFETCH,  ZYDIS_ISA_SET_SSE2,        ZYDIS_ISA_SET_SSE2MMX,
+    ZYDIS_ISA_SET_CLFSH,         ZYDIS_ISA_SET_LONGMODE,    ZYDIS_ISA_SET_PAUSE,
+    ZYDIS_ISA_SET_PREFETCH_NOP,
+});
+
+constexpr auto optional = std::to_array<IsaFeature>({
+    {ZYDIS_ISA_SET_SSE3, &Features::sse3},
+    {ZYDIS_ISA_SET_SSE3X87, &Features::sse3},
+    {ZYDIS_ISA_SET_SSSE3, &Features::ssse3},
+    {ZYDIS_ISA_SET_SSSE3MMX, &Features::ssse3},
+    {ZYDIS_ISA_SET_SSE4, &Features::sse41},
+    {ZYDIS_ISA_SET_SSE42, &Features::sse42},
+    {ZYDIS_ISA_SET_POPCNT, &Features::popcnt},
+    {ZYDIS_ISA_SET_LZCNT, &Features::lzcnt},
+    {ZYDIS_ISA_SET_MOVBE, &Features::movbe},
+    {ZYDIS_ISA_SET_CMPXCHG16B, &Features::cx16},
+    {ZYDIS_ISA_SET_LAHF, &Features::lahf64},
+    {ZYDIS_ISA_SET_AES, &Features::aes},
+    {ZYDIS_ISA_SET_PCLMULQDQ, &Features::pclmul},
+    {ZYDIS_ISA_SET_SHA, &Features::sha},
+    {ZYDIS_ISA_SET_ADOX_ADCX, &Features::adx},
+    {ZYDIS_ISA_SET_BMI1, &Features::bmi1},
+    {ZYDIS_ISA_SET_BMI2, &Features::bmi2},
+    {ZYDIS_ISA_SET_XSAVE, &Features::xsave},
+    {ZYDIS_ISA_SET_XSAVEC, &Features::xsavec},
+    {ZYDIS_ISA_SET_AVX, &Features::avx},
+    {ZYDIS_ISA_SET_AVX2, &Features::avx2},
+    {ZYDIS_ISA_SET_AVX2GATHER, &Features::avx2},
+    {ZYDIS_ISA_SET_FMA, &Features::fma},
+    {ZYDIS_ISA_SET_F16C, &Features::f16c},
+    {ZYDIS_ISA_SET_GFNI, &Features::gfni},
+    {ZYDIS_ISA_SET_VAES, &Features::vaes},
+    {ZYDIS_ISA_SET_VPCLMULQDQ, &Features::vpclmul},
+    {ZYDIS_ISA_SET_CLFLUSHOPT, &Features::clflushopt},
+    {ZYDIS_ISA_SET_CLWB, &Features::clwb},
+    {ZYDIS_ISA_SET_MOVDIR, &Features::movdiri},
+    {ZYDIS_ISA_SET_SERIALIZE, &Features::serialize},
+});
+
+/// Sets that need two features: VAES and the like at 128 bits with a VEX prefix.
+bool reported_with_avx(const Features& f, ZydisISASet set) {
+    switch (set) {
+        case ZYDIS_ISA_SET_AVXAES: return f.avx && f.aes;
+        case ZYDIS_ISA_SET_AVX_GFNI: return f.avx && f.gfni;
+        default: return false;
+    }
+}
+
+bool loads_segment(const Decoded& d) {
+    for (unsigned i = 0; i < d.instruction.operand_count; i++) {
+        const ZydisDecodedOperand& o = d.operands[i];
+        if (o.type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(o.reg.value) == ZYDIS_REGCLASS_SEGMENT &&
+            o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+            return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+std::span<const Exclusion> exclusions() { return excluded; }
+
+bool reported(const CpuModel& model, ZydisISASet set) {
+    if (std::ranges::find(baseline, set) != baseline.end()) return true;
+    const auto* found = std::ranges::find(optional, set, &IsaFeature::set);
+    if (found != optional.end()) return model.features().*found->flag;
+    return reported_with_avx(model.features(), set);
+}
+
+bool in_scope(const CpuModel& model, const Decoded& d) {
+    const ZydisDecodedInstruction& z = d.instruction;
+    if (!reported(model, z.meta.isa_set)) return false;
+    if (z.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) return false;
+    if (z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return false;
+    if (loads_segment(d)) return false;
+    return std::ranges::find(excluded, z.mnemonic, &Exclusion::mnemonic) == excluded.end();
+}
+
+}  // namespace softmetal::differential

@@ -1,0 +1,25 @@
+// Which instructions the host can be the oracle for: those of user level that the CPU model reports and whose
+// result depends on nothing but registers and memory. What is left out stands in one table, each with its
+// reason.
+#pragma once
+
+#include "cpu/cpu_model.hpp"
+#include "encoding.hpp"
+
+#include <span>
+#include <string_view>
+
+namespace softmetal::differential {
+
+struct Exclusion {
+    ZydisMnemonic mnemonic;
+    std::string_view reason;
+};
+[[nodiscard]] std::span<const Exclusion> exclusions();
+
+/// Does the model report the CPUID feature this instruction belongs to?
+[[nodiscard]] bool reported(const CpuModel& model, ZydisISASet set);
+
+[[nodiscard]] bool in_scope(const CpuModel& model, const Decoded& d);
+
+}  // namespace softmetal::differential

@@ -1,0 +1,80 @@
+// What one experiment starts from and what it ends in; the same on the host and in the guest.
+//
+// Both sides run the one instruction at the same linear address, with INT3 in every other byte of the code
+// page, and stop in an exception handler: #BP says that the instruction completed, anything else is what it
+// raised.
+#pragma once
+
+#include "base/address.hpp"
+#include "cpu/state.hpp"
+
+#include <array>
+
+namespace softmetal::differential {
+
+/// The linear addresses both sides use. Everything else from `hole` to `hole_end` is unmapped, on both.
+namespace layout {
+inline constexpr u64 hole = 0x1000'0000, hole_end = 0x1020'0000;
+inline constexpr u64 code = 0x1001'0000;
+inline constexpr u64 data = 0x1003'0000;       // two writable pages ...
+inline constexpr u64 read_only = 0x1003'2000;  // ... and one that is not
+inline constexpr u64 stack = 0x1005'0000;      // two writable pages
+inline constexpr u64 instruction = code + 0x800;
+}  // namespace layout
+
+struct Page {
+    u64 linear;
+    bool writable;
+};
+inline constexpr std::array<Page, 6> pages = {{{layout::code, true},
+                                               {layout::data, true},
+                                               {layout::data + page_size, true},
+                                               {layout::read_only, false},
+                                               {layout::stack, true},
+                                               {layout::stack + page_size, true}}};
+
+struct Memory {
+    std::array<std::array<u8, page_size>, pages.size()> bytes;
+
+    /// The byte at a linear address; null where nothing is mapped.
+    [[nodiscard]] u8* at(u64 linear) {
+        for (std::size_t i = 0; i < pages.size(); i++)
+            if (linear - pages[i].linear < page_size) return &bytes[i][linear - pages[i].linear];
+        return nullptr;
+    }
+    [[nodiscard]] const u8* at(u64 linear) const { return const_cast<Memory*>(this)->at(linear); }
+    /// Stores what lies in mapped pages.
+    void store(u64 linear, const void* from, u64 size) {
+        for (u64 i = 0; i < size; i++)
+            if (u8* p = at(linear + i)) *p = static_cast<const u8*>(from)[i];
+    }
+};
+
+struct Registers {
+    std::array<u64, x86::gpr_count> gpr{};
+    u64 rip = 0;
+    u64 rflags = x86::flags::always_one | x86::flags::interrupt;
+    ExtendedState extended{};
+};
+
+struct TestCase {
+    std::array<u8, 16> bytes{};
+    u8 length = 0;
+    u64 gs_base = 0;
+    Registers registers;
+    Memory memory;
+};
+
+inline constexpr unsigned completed = 3;      // the INT3 behind the instruction was reached
+inline constexpr unsigned shut_down = 0x100;  // triple fault; only an engine can
+inline constexpr unsigned endless = 0x101;    // it did not stop
+
+struct Outcome {
+    unsigned vector = 0;
+    u32 error_code = 0;
+    u64 cr2 = 0;
+    Registers registers;
+    Memory memory;
+};
+
+}  // namespace softmetal::differential

@@ -1,0 +1,100 @@
+#include "decoder/decoder.hpp"
+
+#include "x86/flags.hpp"
+
+#include <array>
+#include <gtest/gtest.h>
+
+namespace softmetal {
+namespace {
+
+using x86::flags::status;
+
+TEST(Decoder, OperandsRegistersAndFlags) {
+    const std::array<u8, 5> add = {0x48, 0x03, 0x44, 0xcb, 0x08};  // add rax,[rbx+rcx*8+8]
+    const auto i = decode(add, 8);
+    ASSERT_TRUE(i);
+    EXPECT_EQ(i->length, 5);
+    EXPECT_TRUE(i->has_memory && i->memory.read && !i->memory.written);
+    EXPECT_EQ(i->memory.base, x86::rbx);
+    EXPECT_EQ(i->memory.index, x86::rcx);
+    EXPECT_EQ(i->memory.scale, 8);
+    EXPECT_EQ(i->memory.displacement, 8);
+    EXPECT_EQ(i->memory.size, 8);
+    EXPECT_EQ(i->gprs_read, 1 << x86::rax | 1 << x86::rbx | 1 << x86::rcx);
+    EXPECT_EQ(i->gprs_written, 1 << x86::rax);
+    EXPECT_EQ(i->flags_killed & status, status);
+}
+
+TEST(Decoder, IncrementKeepsCarry) {
+    const std::array<u8, 2> inc = {0xff, 0xc0};
+    const auto i = decode(inc, 8);
+    ASSERT_TRUE(i);
+    EXPECT_FALSE(i->flags_written & x86::flags::cf);
+}
+
+TEST(Decoder, ShiftByRegisterMayKeepFlags) {
+    const std::array<u8, 2> shl = {0xd3, 0xe0};
+    const auto i = decode(shl, 8);
+    ASSERT_TRUE(i);
+    EXPECT_TRUE(i->conditional_flags);
+    EXPECT_EQ(i->flags_killed, 0);
+    const std::array<u8, 3> by_five = {0xc1, 0xe0, 0x05};
+    EXPECT_FALSE(decode(by_five, 8)->conditional_flags);
+}
+
+TEST(Decoder, HighByteRegisters) {
+    const std::array<u8, 2> mov = {0x88, 0xe1};  // mov cl,ah
+    const auto i = decode(mov, 8);
+    ASSERT_TRUE(i);
+    EXPECT_EQ(i->operands[1].index, x86::rax);
+    EXPECT_TRUE(i->operands[1].high_byte);
+    const std::array<u8, 3> with_rex = {0x40, 0x88, 0xe1};  // mov cl,spl
+    const auto j = decode(with_rex, 8);
+    EXPECT_EQ(j->operands[1].index, x86::rsp);
+    EXPECT_FALSE(j->operands[1].high_byte);
+}
+
+TEST(Decoder, LeaOnlyNamesAnAddress) {
+    const std::array<u8, 4> lea = {0x48, 0x8d, 0x40, 0x10};
+    const auto i = decode(lea, 8);
+    ASSERT_TRUE(i);
+    EXPECT_TRUE(i->has_memory);
+    EXPECT_EQ(i->memory.size, 0);
+    EXPECT_FALSE(i->memory.read || i->memory.written);
+}
+
+TEST(Decoder, StackAndStringAccessesAreNotModrmMemory) {
+    const std::array<u8, 1> push = {0x50};
+    EXPECT_FALSE(decode(push, 8)->has_memory);
+    const std::array<u8, 3> movs = {0x64, 0x48, 0xa5};  // movsq with FS source
+    const auto i = decode(movs, 8);
+    ASSERT_TRUE(i);
+    EXPECT_FALSE(i->has_memory);
+    EXPECT_EQ(i->memory.segment, x86::Segment::fs);
+}
+
+TEST(Decoder, SibWithoutBaseHasNoneWithRexEither) {
+    const std::array<u8, 9> x = {0x67, 0x47, 0x31, 0x04, 0x1d,
+                                 0x78, 0x56, 0x34, 0x12};  // xor [r11d+12345678h],r8d
+    const auto i = decode(x, 8);
+    ASSERT_TRUE(i);
+    EXPECT_EQ(i->memory.base, MemoryOperand::no_register);
+    EXPECT_EQ(i->memory.index, x86::r11);
+    EXPECT_EQ(i->memory.displacement, 0x12345678);
+}
+
+TEST(Decoder, Errors) {
+    const std::array<u8, 2> cut = {0x48, 0x8b};
+    EXPECT_EQ(decode(cut, 8).error(), DecodeError::truncated);
+    const std::array<u8, 2> push_es_is_gone = {0x06, 0x90};
+    EXPECT_EQ(decode(push_es_is_gone, 8).error(), DecodeError::invalid);
+    std::array<u8, 16> prefixes;
+    prefixes.fill(0x66);
+    EXPECT_EQ(decode(prefixes, 8).error(), DecodeError::too_long);
+    const std::array<u8, 6> evex = {0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc0};  // vaddps zmm0,zmm0,zmm0
+    EXPECT_EQ(decode(evex, 8).error(), DecodeError::invalid);
+}
+
+}  // namespace
+}  // namespace softmetal

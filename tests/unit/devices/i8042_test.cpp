@@ -1,0 +1,209 @@
+// The keyboard controller with nothing attached, and system control port A.
+#include "devices/i8042/i8042.hpp"
+
+#include "fakes.hpp"
+
+#include <gtest/gtest.h>
+
+namespace softmetal::devices {
+namespace {
+
+using namespace testing;
+using namespace kbc;
+using ::testing::Test;
+
+struct Controller : Test {
+    FakeLine irq1, irq12, a20;
+    FakePlatform platform;
+    std::unique_ptr<I8042> kbc = std::make_unique<I8042>(I8042::Resources{irq1, irq12, a20, platform});
+
+    void command(u8 value) { out(kbc->command_port(), 0, value); }
+    void data(u8 value) { out(kbc->data_port(), 0, value); }
+    u8 data() { return in(kbc->data_port(), 0); }
+    u8 state() { return in(kbc->command_port(), 0); }
+    u8 ask(u8 value) {
+        command(value);
+        EXPECT_TRUE(state() & status::output_full);
+        return data();
+    }
+    void set_command_byte(u8 value) {
+        command(command::write_memory);
+        data(value);
+    }
+};
+
+TEST_F(Controller, SelfTestAndInterfaceTestsPass) {
+    EXPECT_FALSE(state() & status::output_full);
+    EXPECT_FALSE(state() & status::system_flag);
+    EXPECT_EQ(ask(command::self_test), 0x55);
+    EXPECT_TRUE(state() & status::system_flag);
+    EXPECT_EQ(ask(command::test_keyboard_interface), 0);
+    EXPECT_EQ(ask(command::test_mouse_interface), 0);
+    EXPECT_EQ(ask(command::test_password), 0xf1);
+    EXPECT_FALSE(state() & status::output_full);
+}
+
+TEST_F(Controller, CommandByteAndMemory) {
+    set_command_byte(0x47);
+    EXPECT_EQ(ask(command::read_memory), 0x47);
+    command(command::disable_mouse);
+    EXPECT_EQ(ask(command::read_memory), 0x67);
+    command(command::disable_keyboard);
+    EXPECT_EQ(ask(command::read_memory), 0x77);
+    command(command::enable_mouse);
+    command(command::enable_keyboard);
+    EXPECT_EQ(ask(command::read_memory), 0x47);
+    command(0x7f);
+    data(0x12);
+    EXPECT_EQ(ask(0x3f), 0x12);
+    EXPECT_EQ(ask(command::read_memory), 0x47);
+}
+
+TEST_F(Controller, StatusTellsCommandsFromData) {
+    command(command::write_memory);
+    EXPECT_TRUE(state() & status::last_was_command);
+    data(0);
+    EXPECT_FALSE(state() & status::last_was_command);
+    EXPECT_TRUE(state() & status::not_inhibited);
+}
+
+TEST_F(Controller, LoopedBytesLookLikeTheDevices) {
+    set_command_byte(command_byte::keyboard_interrupt | command_byte::mouse_interrupt);
+    command(command::write_mouse_output);
+    data(0x5a);
+    EXPECT_EQ(state() & (status::output_full | status::from_mouse), status::output_full | status::from_mouse);
+    EXPECT_TRUE(irq12.high());
+    EXPECT_FALSE(irq1.high());
+    EXPECT_EQ(data(), 0x5a);
+    EXPECT_FALSE(irq12.high());
+    command(command::write_keyboard_output);
+    data(0xa5);
+    EXPECT_FALSE(state() & status::from_mouse);
+    EXPECT_TRUE(irq1.high());
+    EXPECT_EQ(data(), 0xa5);
+    EXPECT_FALSE(irq1.high());
+    EXPECT_EQ(irq1.rises(), 1u);
+}
+
+TEST_F(Controller, AbsentDevicesTimeOut) {
+    data(0xf4);
+    EXPECT_EQ(state() & (status::output_full | status::timeout | status::from_mouse),
+              status::output_full | status::timeout);
+    EXPECT_EQ(data(), 0xfe);
+    EXPECT_FALSE(state() & status::timeout);
+    command(command::write_to_mouse);
+    data(0xf2);
+    EXPECT_EQ(state() & (status::output_full | status::timeout | status::from_mouse),
+              status::output_full | status::timeout | status::from_mouse);
+    EXPECT_EQ(data(), 0xfe);
+    EXPECT_FALSE(irq1.high());  // interrupts are off in the command byte
+    EXPECT_EQ(irq1.rises() + irq12.rises(), 0u);
+}
+
+TEST_F(Controller, SendingOpensTheInterface) {
+    EXPECT_TRUE(ask(command::read_memory) & command_byte::keyboard_disabled);
+    data(0xed);
+    (void)data();
+    EXPECT_FALSE(ask(command::read_memory) & command_byte::keyboard_disabled);
+}
+
+TEST_F(Controller, PulseResetsTheMachine) {
+    command(0xff);  // no line pulsed
+    command(0xf1);
+    EXPECT_EQ(platform.resets, 0u);
+    command(0xfe);
+    EXPECT_EQ(platform.resets, 1u);
+}
+
+TEST_F(Controller, OutputPortHoldsA20AndReset) {
+    EXPECT_TRUE(a20.high());
+    EXPECT_EQ(ask(command::read_output_port) & 3, 3);
+    out(kbc->system_control_a(), 0, 0);  // its half of the gate
+    EXPECT_TRUE(a20.high());
+    command(command::write_output_port);
+    data(0xdd);
+    EXPECT_FALSE(a20.high());
+    EXPECT_EQ(ask(command::read_output_port) & 3, 1);
+    command(command::write_output_port);
+    data(0xdf);
+    EXPECT_TRUE(a20.high());
+    EXPECT_EQ(platform.resets, 0u);
+    command(command::write_output_port);
+    data(0x02);
+    EXPECT_EQ(platform.resets, 1u);
+}
+
+TEST_F(Controller, PortAOpensA20AndResetsOnARise) {
+    command(command::write_output_port);
+    data(0xdd);
+    EXPECT_TRUE(a20.high());  // port A's half is open
+    out(kbc->system_control_a(), 0, 0);
+    EXPECT_FALSE(a20.high());
+    out(kbc->system_control_a(), 0, port_a::fast_a20);
+    EXPECT_TRUE(a20.high());
+    EXPECT_EQ(in(kbc->system_control_a(), 0), port_a::fast_a20);
+    out(kbc->system_control_a(), 0, port_a::fast_a20 | port_a::fast_reset);
+    out(kbc->system_control_a(), 0, port_a::fast_a20 | port_a::fast_reset);
+    EXPECT_EQ(platform.resets, 1u);
+}
+
+TEST_F(Controller, ANewCommandForgetsTheDataOfTheLast) {
+    command(command::write_output_port);
+    command(command::disable_keyboard);
+    data(0x00);  // for the keyboard, not the output port
+    EXPECT_EQ(platform.resets, 0u);
+    EXPECT_EQ(data(), 0xfe);
+}
+
+TEST_F(Controller, UnknownCommandsDoNothing) {
+    for (unsigned value = 0x80; value < 0xf0; ++value)
+        if (value != 0xd1) command(static_cast<u8>(value));
+    EXPECT_EQ(platform.resets, 0u);
+    EXPECT_TRUE(a20.high());
+}
+
+TEST_F(Controller, RestoresBetweenCommandAndData) {
+    set_command_byte(command_byte::mouse_interrupt | command_byte::system_flag);
+    command(command::write_mouse_output);
+    auto restored = I8042::restore({irq1, irq12, a20, platform}, kbc->save());
+    ASSERT_TRUE(restored) << restored.error().message;
+    kbc = std::move(*restored);
+    data(0x42);
+    EXPECT_TRUE(irq12.high());
+
+    FakeLine line1, line12, gate;
+    auto again = I8042::restore({line1, line12, gate, platform}, kbc->save());
+    ASSERT_TRUE(again);
+    kbc = std::move(*again);
+    EXPECT_TRUE(line12.high());
+    EXPECT_TRUE(gate.high());
+    EXPECT_EQ(data(), 0x42);
+    EXPECT_FALSE(line12.high());
+}
+
+TEST_F(Controller, RefusesImpossibleStates) {
+    const bus::SavedState good = kbc->save();
+    const auto refuses = [&](const char* field, nlohmann::json value) {
+        bus::SavedState bad = good;
+        bad.fields[field] = std::move(value);
+        return !I8042::restore({irq1, irq12, a20, platform}, bad).has_value();
+    };
+    EXPECT_TRUE(refuses("output_source", 3));
+    EXPECT_TRUE(refuses("port_a", 4));
+    EXPECT_TRUE(refuses("memory", 1));
+    EXPECT_FALSE(refuses("a20", false));
+}
+
+TEST_F(Controller, ResetForgetsEverything) {
+    set_command_byte(command_byte::keyboard_interrupt);
+    command(command::write_keyboard_output);
+    data(1);
+    EXPECT_TRUE(irq1.high());
+    kbc->reset();
+    EXPECT_FALSE(irq1.high());
+    EXPECT_FALSE(state() & status::output_full);
+    EXPECT_EQ(ask(command::read_memory), command_byte::keyboard_disabled | command_byte::mouse_disabled);
+}
+
+}  // namespace
+}  // namespace softmetal::devices

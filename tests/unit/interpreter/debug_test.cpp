@@ -1,0 +1,138 @@
+// Single-stepping, breakpoints, interrupt shadows, and code that changes under the interpreter.
+#include "guest.hpp"
+
+namespace softmetal::test {
+namespace {
+
+namespace flags = x86::flags;
+using namespace asmjit::x86;
+
+constexpr u64 single_step = 1 << 14;
+
+TEST(Debug, SingleStepTrapsBehindTheInstruction) {
+    Guest g(Mode::long64);
+    g.vcpu->state.rflags |= flags::tf;
+    g.run([](Assembler& a) {
+        a.mov(eax, 1);
+        a.mov(eax, 2);
+    });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.fault()->vector, x86::Vector::debug);
+    EXPECT_EQ(g.fault()->rip, Guest::code + 5);
+    EXPECT_EQ(g.gpr(x86::rax), 1u);
+    EXPECT_TRUE(g.vcpu->state.dr6 & single_step);
+}
+
+TEST(Debug, SingleStepWaitsOutTheStackSegmentShadow) {
+    Guest g(Mode::long64);
+    g.vcpu->state.rflags |= flags::tf;
+    g.gpr(x86::rax) = 0x10;
+    g.run([](Assembler& a) {
+        a.mov(ss, eax);
+        a.mov(ebx, 2);
+        a.mov(ebx, 3);
+    });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.fault()->vector, x86::Vector::debug);
+    EXPECT_EQ(g.gpr(x86::rbx), 2u);
+}
+
+TEST(Debug, PopfThatSetsTfStepsTheNextInstruction) {
+    Guest g(Mode::long64);
+    g.run([](Assembler& a) {
+        a.push(0x102);
+        a.popfq();
+        a.mov(eax, 1);
+        a.mov(eax, 2);
+    });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.gpr(x86::rax), 1u);
+}
+
+TEST(Debug, SingleStepOfRepeatIsOneIteration) {
+    Guest g(Mode::long64);
+    g.vcpu->state.rflags |= flags::tf;
+    g.gpr(x86::rdi) = Guest::data;
+    g.gpr(x86::rcx) = 5;
+    g.run([](Assembler& a) { a.rep().stosb(); });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.fault()->rip, Guest::code);
+    EXPECT_EQ(g.gpr(x86::rcx), 4u);
+}
+
+TEST(Debug, InstructionBreakpointIsAFaultThatRfSuppresses) {
+    Guest g(Mode::long64);
+    g.place([](Assembler& a) {
+        a.nop();
+        a.mov(eax, 1);
+    });
+    g.vcpu->state.dr[2] = Guest::code + 1;
+    g.vcpu->state.dr7 |= 1 << 4;
+    g.go();
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.fault()->vector, x86::Vector::debug);
+    EXPECT_EQ(g.fault()->rip, Guest::code + 1);
+    EXPECT_EQ(g.gpr(x86::rax) & 1, 0u);
+    EXPECT_TRUE(g.vcpu->state.dr6 & 4);
+    EXPECT_FALSE(g.peek<u64>(g.gpr(x86::rsp) + 16) & flags::rf);  // the handler's to set
+
+    g.vcpu->state.rflags |= flags::rf;
+    g.go(Guest::code + 1);
+    EXPECT_FALSE(g.fault());
+    EXPECT_EQ(g.gpr(x86::rax), 1u);
+    EXPECT_FALSE(g.flag(flags::rf));
+}
+
+TEST(Debug, DataBreakpointIsATrap) {
+    Guest g(Mode::long64);
+    g.gpr(x86::rdi) = Guest::data + 2;
+    g.vcpu->state.dr[0] = Guest::data;
+    g.vcpu->state.dr7 |= 1 | 0xd << 16;  // writes of 4 bytes
+    g.run([](Assembler& a) {
+        a.mov(al, byte_ptr(rdi));
+        a.mov(byte_ptr(rdi), 9);
+        a.mov(eax, 1);
+    });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.fault()->vector, x86::Vector::debug);
+    EXPECT_EQ(g.fault()->rip, Guest::code + 5);
+    EXPECT_EQ(g.peek<u8>(Guest::data + 2), 9);
+    EXPECT_TRUE(g.vcpu->state.dr6 & 1);
+}
+
+TEST(Debug, ShadowLastsForOneInstruction) {
+    Guest g(Mode::long64);
+    g.place([](Assembler& a) {
+        a.sti();
+        a.sti();
+        a.nop();
+    });
+    CpuState& s = g.vcpu->state;
+    s.rip = Guest::code;
+    g.interpreter->step();
+    EXPECT_EQ(s.shadow, InterruptShadow::sti);
+    g.interpreter->step();  // IF was set already: no new shadow
+    EXPECT_EQ(s.shadow, InterruptShadow::none);
+}
+
+TEST(Debug, CodeMayChangeUnderTheInterpreter) {
+    Guest g(Mode::long64);
+    // The loop's own MOV EAX, imm8-of-RCX is rewritten in each round.
+    g.run([](Assembler& a) {
+        const auto begin = a.newLabel(), patched = a.newLabel();
+        a.xor_(ebx, ebx);
+        a.mov(ecx, 5);
+        a.lea(rdi, ptr(patched, 1));
+        a.bind(begin);
+        a.mov(byte_ptr(rdi), cl);
+        a.bind(patched);
+        a.mov(eax, 0);
+        a.add(ebx, eax);
+        a.dec(ecx);
+        a.jnz(begin);
+    });
+    EXPECT_EQ(g.gpr(x86::rbx), 15u);
+}
+
+}  // namespace
+}  // namespace softmetal::test

@@ -1,0 +1,134 @@
+// The board's wiring, looked at from the guest's side: ports and memory that answer, interrupts that arrive.
+#include "machine/board.hpp"
+
+#include "machine/board_layout.hpp"
+#include "machine_resources.hpp"
+
+#include <gmock/gmock.h>
+
+namespace softmetal::machine {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Wired : ::testing::Test {
+    testing::Outside outside;
+    std::unique_ptr<Board> board;
+    Vcpu* cpu = nullptr;
+
+    void build(unsigned cpus = 1, unsigned disks = 0) {
+        auto made = Board::create({.memory_bytes = 16u << 20, .cpus = cpus}, outside.resources(disks),
+                                  outside.platform);
+        ASSERT_TRUE(made) << made.error().message;
+        board = std::move(*made);
+        cpu = board->vcpus().front().get();
+        const auto ready = board->hand_over_as_firmware();
+        ASSERT_TRUE(ready) << ready.error().message;
+    }
+    void out(u64 port, unsigned width, u64 value) { cpu->ports.write(port, width, value); }
+    u64 in(u64 port, unsigned width) { return cpu->ports.read(port, width); }
+    u64 pci_read(unsigned slot, unsigned offset) {
+        out(0xcf8, 4, 0x8000'0000u | slot << 11 | offset);
+        return in(0xcfc, 4);
+    }
+    void redirect(unsigned gsi, u8 vector, bool level) {
+        cpu->mmio.write(layout::io_apic_base, 4, 0x10 + 2 * gsi + 1);
+        cpu->mmio.write(layout::io_apic_base + 0x10, 4, 0);
+        cpu->mmio.write(layout::io_apic_base, 4, 0x10 + 2 * gsi);
+        cpu->mmio.write(layout::io_apic_base + 0x10, 4, vector | (level ? 1u << 15 : 0));
+    }
+    void initialize_8259s() {
+        out(0x20, 1, 0x11), out(0xa0, 1, 0x11);
+        out(0x21, 1, 0x20), out(0xa1, 1, 0x28);
+        out(0x21, 1, 4), out(0xa1, 1, 2);
+        out(0x21, 1, 1), out(0xa1, 1, 1);
+        out(0x21, 1, 0), out(0xa1, 1, 0);
+    }
+};
+
+TEST_F(Wired, SerialPortWritesToTheStream) {
+    build();
+    for (char c : std::string_view("hi")) out(layout::com1_port, 1, static_cast<u8>(c));
+    EXPECT_EQ(outside.serial.text, "hi");
+}
+
+TEST_F(Wired, AcpiSwitchesOffAndTheChipsetResets) {
+    build();
+    out(layout::pm1_control_port, 2, 5u << 10 | 1u << 13);
+    EXPECT_EQ(outside.platform.power_offs, 1u);
+    out(layout::reset_port, 1, layout::reset_value);
+    EXPECT_EQ(outside.platform.resets, 1u);
+    out(layout::i8042_command_port, 1, 0xfe);
+    EXPECT_EQ(outside.platform.resets, 2u);
+}
+
+TEST_F(Wired, PowerButtonInterruptsThroughTheIoApic) {
+    build();
+    cpu->apic->write_register(0xf0, 0x1ff);
+    redirect(layout::sci_irq, 0x51, true);
+    out(layout::pm1_event_port + 2, 2, 1u << 8);
+    board->press_power_button();
+    ASSERT_TRUE(cpu->apic->deliverable());
+    EXPECT_EQ(cpu->apic->acknowledge(), 0x51);
+    EXPECT_TRUE(in(layout::pm1_event_port, 2) & 1u << 8);
+}
+
+TEST_F(Wired, PowerButtonInterruptsThroughThe8259s) {
+    build();
+    initialize_8259s();
+    out(layout::pm1_event_port + 2, 2, 1u << 8);
+    EXPECT_FALSE(cpu->apic->deliverable());
+    board->press_power_button();
+    ASSERT_TRUE(cpu->apic->deliverable()) << "LINT0 is in virtual wire mode";
+    EXPECT_EQ(cpu->apic->acknowledge(), 0x28 + layout::sci_irq - 8);
+}
+
+TEST_F(Wired, PciFunctionsAreConfigured) {
+    build(1, 2);
+    EXPECT_EQ(pci_read(layout::pci_host_bridge_slot, 0), 0x1237'8086u);
+    EXPECT_EQ(pci_read(layout::pci_rng_slot, 0), 0x1044'1af4u);
+    for (unsigned slot : {layout::pci_first_disk_slot, layout::pci_first_disk_slot + 1}) {
+        EXPECT_EQ(pci_read(slot, 0), 0x1042'1af4u);
+        const u64 bar = pci_read(slot, 0x10) & ~u64{0xf};
+        EXPECT_GE(bar, layout::pci_window_start);
+        EXPECT_LT(bar, layout::pci_window_end);
+        EXPECT_NE(cpu->mmio.read(bar, 4), 0xffff'ffffu) << "the common configuration answers";
+    }
+    EXPECT_EQ(pci_read(layout::pci_first_disk_slot + 2, 0), 0xffff'ffffu);
+}
+
+TEST_F(Wired, RefusesMoreDisksThanSlots) {
+    const auto made = Board::create({.memory_bytes = 16u << 20, .cpus = 1},
+                                    outside.resources(layout::maximum_disks + 1), outside.platform);
+    ASSERT_FALSE(made);
+    EXPECT_THAT(made.error().message, HasSubstr("at most 30 disks, not 31"));
+}
+
+TEST_F(Wired, ProcessorsHaveApicsOfTheirOwn) {
+    build(3);
+    ASSERT_EQ(board->vcpus().size(), 3u);
+    for (const auto& vcpu : board->vcpus()) {
+        EXPECT_EQ(vcpu->apic->read_register(0x20) >> 24, vcpu->index);
+        EXPECT_EQ(vcpu->state.activity, vcpu->index == 0 ? Activity::running : Activity::wait_for_startup);
+    }
+    cpu->apic->write_register(0xf0, 0x1ff);
+    cpu->apic->write_register(0x310, 2u << 24);
+    cpu->apic->write_register(0x300, 0x4609);  // SIPI to APIC id 2
+    EXPECT_EQ(board->vcpus()[2]->block.attention.load(), attention::startup);
+    EXPECT_EQ(board->vcpus()[2]->startup_vector(), 9);
+    EXPECT_EQ(board->vcpus()[1]->block.attention.load(), 0u);
+}
+
+TEST_F(Wired, CmosAndClockAnswer) {
+    build();
+    const auto cmos = [&](u8 index) {
+        out(layout::cmos_port, 1, index);
+        return in(layout::cmos_port + 1, 1);
+    };
+    EXPECT_EQ(cmos(0x15) | cmos(0x16) << 8, 640u);
+    EXPECT_EQ(cmos(0x09), 0x70u) << "1970";
+    EXPECT_EQ(cmos(0x32), 0x19u);
+}
+
+}  // namespace
+}  // namespace softmetal::machine

@@ -1,0 +1,104 @@
+#include "machine/vm_process/protocol.hpp"
+
+#include <gtest/gtest.h>
+
+namespace softmetal::machine {
+namespace {
+
+std::vector<u8> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+TEST(Protocol, StartRequestArrivesAsItWasSent) {
+    const StartRequest sent{.config = {.memory_bytes = 1 << 30,
+                                       .cpus = 3,
+                                       .mode = Mode::interpret,
+                                       .lockstep = true,
+                                       .command_line = "console=ttyS0 name=\xff\xfe"},
+                            .has_initrd = true,
+                            .disks = {{"a.img", true}, {"b.img", false}}};
+    const auto got = decode_start_request(encode(sent));
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->config.memory_bytes, sent.config.memory_bytes);
+    EXPECT_EQ(got->config.cpus, 3u);
+    EXPECT_EQ(got->config.mode, Mode::interpret);
+    EXPECT_TRUE(got->config.lockstep);
+    EXPECT_EQ(got->config.command_line, sent.config.command_line);
+    EXPECT_TRUE(got->has_initrd);
+    ASSERT_EQ(got->disks.size(), 2u);
+    EXPECT_EQ(got->disks[0].name, "a.img");
+    EXPECT_TRUE(got->disks[0].read_only);
+    EXPECT_EQ(got->descriptor_count(), 5u);
+}
+
+TEST(Protocol, EndReportArrivesAsItWasSent) {
+    const EndReport sent{.kind = EndReport::Kind::ended,
+                         .reason = EndReason::triple_fault,
+                         .detail = "RIP=1\nRSP=2",
+                         .statistics = {{"total", {{"halts", 7}}}},
+                         .refused_defences = {"no"},
+                         .failures = {"disk"}};
+    const auto got = decode_end_report(encode(sent, 65536));
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->reason, EndReason::triple_fault);
+    EXPECT_EQ(got->detail, sent.detail);
+    EXPECT_EQ(got->statistics, sent.statistics);
+    EXPECT_EQ(got->refused_defences, sent.refused_defences);
+    EXPECT_EQ(got->failures, sent.failures);
+}
+
+TEST(Protocol, LongReportsLoseStatisticsFirst) {
+    EndReport report{.reason = EndReason::reset, .detail = "why", .statistics = {{"total", 1}}};
+    report.statistics["cpus"] = std::string(2000, 'x');
+    auto got = decode_end_report(encode(report, 1000));
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->statistics["total"], 1);
+    EXPECT_FALSE(got->statistics.contains("cpus"));
+
+    report.detail = std::string(5000, 'y');
+    const auto encoded = encode(report, 1000);
+    EXPECT_LE(encoded.size(), 1000u);
+    got = decode_end_report(encoded);
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->reason, EndReason::reset);
+}
+
+TEST(Protocol, CommandsAreChecked) {
+    EXPECT_EQ(decode_command(encode(Command::stop)), Command::stop);
+    EXPECT_EQ(decode_command(encode(Command::press_power_button)), Command::press_power_button);
+    EXPECT_FALSE(decode_command(std::vector<u8>{}).has_value());
+    EXPECT_FALSE(decode_command(std::vector<u8>{0}).has_value());
+    EXPECT_FALSE(decode_command(std::vector<u8>{3}).has_value());
+    EXPECT_FALSE(decode_command(std::vector<u8>{1, 1}).has_value());
+}
+
+TEST(Protocol, HostileReportsAreRefused) {
+    const std::string complete =
+        R"({"kind":0,"reason":0,"detail":"","statistics":null,"refused_defences":[],"failures":[]})";
+    ASSERT_TRUE(decode_end_report(bytes_of(complete)).has_value());
+    for (std::size_t length = 0; length < complete.size(); ++length)
+        EXPECT_FALSE(decode_end_report(bytes_of(complete.substr(0, length))).has_value());
+    const auto with = [&](const std::string& from, const std::string& to) {
+        std::string text = complete;
+        text.replace(text.find(from), from.size(), to);
+        return bytes_of(text);
+    };
+    EXPECT_FALSE(decode_end_report(with("\"kind\":0", "\"kind\":3")).has_value());
+    EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":99")).has_value());
+    EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":-1")).has_value());
+    EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":\"x\"")).has_value());
+    EXPECT_FALSE(decode_end_report(with("\"detail\":\"\"", "\"detail\":{}")).has_value());
+    EXPECT_FALSE(decode_end_report(with("\"failures\":[]", "\"failures\":[1]")).has_value());
+}
+
+TEST(Protocol, DeepNestingDoesNotExhaustTheStack) {
+    const std::string deep = std::string(30'000, '[') + std::string(30'000, ']');
+    const std::string text =
+        R"({"kind":0,"reason":0,"detail":"","refused_defences":[],"failures":[],"statistics":)" + deep + "}";
+    const auto got = decode_end_report(bytes_of(text));
+    // Refused, or cut to a depth that writing it out again can bear.
+    if (got) {
+        EXPECT_LT(got->statistics.dump().size(), 100u);
+    }
+}
+
+}  // namespace
+}  // namespace softmetal::machine
