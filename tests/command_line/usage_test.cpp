@@ -6,6 +6,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace softmetal {
 namespace {
@@ -18,9 +19,12 @@ struct Mistake {
     const char* message;
 };
 
+// The tests of this file run as processes beside each other and make the same files: a file appears whole or not at all.
 std::filesystem::path test_file(const std::string& name, const std::string& contents) {
     const auto path = std::filesystem::temp_directory_path() / ("softmetal-usage-" + name);
-    std::ofstream(path, std::ios::binary) << contents;
+    const auto unfinished = path.string() + "." + std::to_string(::getpid());
+    std::ofstream(unfinished, std::ios::binary) << contents;
+    std::filesystem::rename(unfinished, path);
     return path;
 }
 
