@@ -12,7 +12,8 @@ namespace softmetal {
 
 namespace {
 
-constexpr u32 highest_basic_leaf = 0x16, highest_extended_leaf = 0x80000008;
+constexpr u32 highest_basic_leaf = 0x16;
+constexpr u32 highest_extended_leaf_intel = 0x80000008, highest_extended_leaf_amd = 0x80000021;
 constexpr u32 hypervisor_leaf = 0x40000000, hypervisor_clock_leaf = 0x40000010;
 constexpr char hypervisor_signature[] = "SoftmetalVMM";
 
@@ -55,6 +56,12 @@ constexpr u64 arch_capability_bits = bit(0)      // RDCL_NO
                                      | bit(27)   // RFDS_NO
                                      | bit(62);  // ITS_NO
 
+/// AMD says the same in CPUID leaf 0x80000021 (APM vol. 3, app. E.4).
+constexpr u32 amd_eax_2nd = 1u << 6      // a null selector clears the segment's base
+                            | 1u << 29;  // SRSO_NO
+constexpr u32 amd_ecx_2nd = 1u << 1      // TSA_SQ_NO
+                            | 1u << 2;   // TSA_L1_NO
+
 unsigned apic_id_bits(unsigned vcpu_count) { return static_cast<unsigned>(std::bit_width(vcpu_count - 1)); }
 
 u32 clamp32(u64 value) { return static_cast<u32>(std::min<u64>(value, std::numeric_limits<u32>::max())); }
@@ -71,6 +78,10 @@ CpuidLeaf CpuModel::find(u32 leaf, u32 subleaf) const {
     for (const Entry& e : leaves_)
         if (e.leaf == leaf && e.subleaf == subleaf) return e.value;
     return {};
+}
+
+u32 CpuModel::highest_extended_leaf() const {
+    return is_amd() ? highest_extended_leaf_amd : highest_extended_leaf_intel;
 }
 
 CpuModel CpuModel::host(unsigned vcpu_count, u64 tsc_hz) {
@@ -129,9 +140,10 @@ void CpuModel::add_identity() {
     if (vcpu_count_ > 1) one.edx |= edx_htt;
     static_leaf(7).eax = 2;  // highest subleaf
 
-    static_leaf(0x80000000).eax = highest_extended_leaf;
+    static_leaf(0x80000000).eax = highest_extended_leaf();
     if (is_amd()) {
-        static_leaf(0x80000000) = {highest_extended_leaf, zero.ebx, zero.ecx, zero.edx};
+        static_leaf(0x80000000) = {highest_extended_leaf(), zero.ebx, zero.ecx, zero.edx};
+        static_leaf(0x80000021) = {.eax = amd_eax_2nd, .ecx = amd_ecx_2nd};
         static_leaf(0x80000008).ecx = apic_id_bits(vcpu_count_) << 12 | (vcpu_count_ - 1);
     }
     for (u32 i = 0; i < 3; i++) {
@@ -180,7 +192,7 @@ CpuidLeaf CpuModel::cpuid(u32 leaf, u32 subleaf, const CpuState& state, unsigned
                           bool apic_enabled) const {
     const bool hypervisor_range = leaf >> 28 == 4;
     const bool known = hypervisor_range ? leaf <= hypervisor_clock_leaf
-                       : leaf >> 31     ? leaf <= highest_extended_leaf
+                       : leaf >> 31     ? leaf <= highest_extended_leaf()
                                         : leaf <= highest_basic_leaf;
     if (!known) {
         // Above the highest leaf, Intel answers the highest basic one (SDM vol. 2, CPUID), AMD zeros.

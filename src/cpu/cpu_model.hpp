@@ -60,6 +60,7 @@ class CpuModel {
     void add_identity();
     void add_caches();
     void add_clocks();
+    [[nodiscard]] u32 highest_extended_leaf() const;
 
     std::vector<Entry> leaves_;  // what does not depend on the vCPU or its state
     Features features_;

@@ -141,11 +141,15 @@ bool take_pending_event(Vcpu& vcpu) {
     if (seen & attention::interrupt) {
         // Cleared before the question is asked: an interrupt that comes later sets it again.
         wanted.fetch_and(~attention::interrupt);
+        vcpu.block.interrupt_waits_for = 0;
         if (asleep || !vcpu.apic || !vcpu.apic->deliverable()) return false;
         const bool enabled = state.rflags & flags::interrupt;
-        if (!enabled || state.shadow != InterruptShadow::none) {
-            // Held off: ask again after the next instruction. HLT with IF clear has no next instruction.
-            if (enabled || state.activity != Activity::halted) wanted.fetch_or(attention::interrupt);
+        if (!enabled) {
+            vcpu.block.interrupt_waits_for = flags::interrupt;
+            return false;
+        }
+        if (state.shadow != InterruptShadow::none) {
+            wanted.fetch_or(attention::interrupt);  // ask again after the next instruction
             return false;
         }
         const auto vector = vcpu.apic->acknowledge();

@@ -21,8 +21,8 @@ void deliver_nmi(Vcpu& vcpu);
 
 /// Takes one pending event where the flags and the shadow allow: INIT, SIPI, NMI, interrupt. True where state
 /// changed. Call at an instruction boundary with attention != 0; leaves attention::stop alone.
-/// attention::interrupt stays set while an interrupt waits for IF or the end of a shadow: so engines run at
-/// least one instruction whatever attention says.
+/// attention::interrupt stays set while an interrupt waits for the end of a shadow: so engines run at least
+/// one instruction whatever attention says. One that waits for IF is left to Vcpu::notice_interrupt_window().
 bool take_pending_event(Vcpu& vcpu);
 
 }  // namespace softmetal

@@ -12,7 +12,7 @@ namespace softmetal {
 /// Guest RIP -> translation, direct-mapped; one cache per privilege, because a translation is good for one
 /// only.
 struct JumpCache {
-    static constexpr unsigned entry_count = 4096;  // a power of two
+    static constexpr unsigned entry_count = 8192;  // a power of two
     struct Entry {
         u64 rip = empty;
         u64 code = 0;
@@ -22,7 +22,11 @@ struct JumpCache {
 
     std::array<Entry, entry_count> entries{};
 
-    [[nodiscard]] static constexpr unsigned index(u64 rip) { return rip & (entry_count - 1); }
+    /// Function entries are multiples of 16: without higher bits they would share few places.
+    static constexpr unsigned hash_shift = 9;
+    [[nodiscard]] static constexpr unsigned index(u64 rip) {
+        return static_cast<unsigned>(rip ^ rip >> hash_shift) & (entry_count - 1);
+    }
     void clear() { entries.fill({}); }
 };
 

@@ -103,6 +103,11 @@ void Vcpu::request(u32 attention_bits) {
     block.attention.notify_all();
 }
 
+void Vcpu::open_interrupt_window() {
+    block.interrupt_waits_for = 0;
+    block.attention.fetch_or(attention::interrupt);
+}
+
 void Vcpu::wait_for_attention() { block.attention.wait(0); }
 
 }  // namespace softmetal

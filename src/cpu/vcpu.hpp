@@ -33,6 +33,9 @@ inline constexpr u32 stop = 1u << 4;     // somebody stops all vCPUs, or the mac
 struct VcpuBlock {
     CpuState state;
     std::atomic<u32> attention{0};
+    /// RFLAGS.IF while an interrupt waits for that flag alone, else 0. Attention is not raised meanwhile:
+    /// whoever sets IF raises it. The vCPU's thread only.
+    u64 interrupt_waits_for = 0;
     Tlb tlb;
     TranslatedCodeArea translated;
 };
@@ -89,12 +92,19 @@ class Vcpu final : public bus::CpuInterruptPort {
 
     /// Sets attention bits and wakes the vCPU where it sleeps. Any thread.
     void request(u32 attention_bits);
+    /// Raises attention::interrupt where an interrupt has waited for IF and the flag is set now. After any
+    /// instruction that may have set it. The vCPU's thread.
+    void notice_interrupt_window() {
+        if (block.interrupt_waits_for & state.rflags) [[unlikely]]
+            open_interrupt_window();
+    }
     /// Sleeps until attention is non-zero or `stop` has been requested. The vCPU's thread.
     void wait_for_attention();
     [[nodiscard]] u8 startup_vector() const { return startup_vector_.load(); }
 
  private:
     void set_initial_state();
+    void open_interrupt_window();
 
     std::atomic<u8> startup_vector_{0};
 };

@@ -161,7 +161,8 @@ struct Interpreter::Parts {
     }
 
     [[nodiscard]] bool goes_on() const {
-        return vcpu.block.attention.load(std::memory_order_relaxed) == 0 &&
+        return !(vcpu.block.attention.load(std::memory_order_relaxed) |
+                 (vcpu.block.interrupt_waits_for & state.rflags)) &&
                state.activity == Activity::running;
     }
 

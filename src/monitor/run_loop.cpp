@@ -51,6 +51,7 @@ RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate) {
     TimeAccount time(vcpu.clock, vcpu.counters);
     engine.catch_up();
     for (;;) {
+        vcpu.notice_interrupt_window();
         const u32 wanted = vcpu.block.attention.load(std::memory_order_acquire);
         if (wanted & attention::stop) {
             time.charge(nullptr);  // whoever paused us may read the counters

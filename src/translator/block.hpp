@@ -14,13 +14,14 @@ namespace softmetal::translator {
 /// What translated code depends on besides its bytes: blocks are never shared between modes.
 struct Mode {
     Privilege privilege = Privilege::supervisor;
-    bool x87 = false;   // CR0.EM and TS clear
-    bool sse = false;   // and CR4.OSFXSR set
-    bool avx = false;   // and OSXSAVE, XCR0.AVX set
-    bool smap = false;  // CR4.SMAP: STAC and CLAC switch between supervisor and supervisor_any
+    bool x87 = false;       // CR0.EM and TS clear
+    bool sse = false;       // and CR4.OSFXSR set
+    bool avx = false;       // and OSXSAVE, XCR0.AVX set
+    bool smap = false;      // CR4.SMAP: STAC and CLAC switch between supervisor and supervisor_any
+    bool fsgsbase = false;  // CR4.FSGSBASE
     bool operator==(const Mode&) const = default;
     [[nodiscard]] unsigned packed() const {
-        return static_cast<unsigned>(privilege) | x87 << 2 | sse << 3 | avx << 4 | smap << 5;
+        return static_cast<unsigned>(privilege) | x87 << 2 | sse << 3 | avx << 4 | smap << 5 | fsgsbase << 6;
     }
 };
 
@@ -49,9 +50,8 @@ struct Site {
     u16 instruction_offset = 0;  // guest RIP = block RIP + this
     u16 mnemonic = 0;            // ZydisMnemonic, for the profile of fallbacks
     u8 instruction_length = 0;
-    u8 size = 0;  // bytes accessed, for TLB misses; of a string element
-    FastCall fast_call = FastCall::none;
-    bool repeated = false;  // a string instruction with REP
+    u8 size = 0;  // bytes accessed, for TLB misses
+    FastCallSite fast_call;
     Access access = Access::read;
     FlagsAt flags = FlagsAt::host;  // for host faults; slow paths and exits have them saved
     u32 resume = 0;                 // code offset: retry of the look-up, or the next instruction
@@ -67,6 +67,9 @@ struct Link {
     u32 jump = 0;                   // code offset of the jump's rel32
     u32 unlinked = 0;               // code offset it points at while not linked
     Link* next_incoming = nullptr;  // the target's list of who jumps to it
+    bool crosses_pages = false;     // then it holds only as long as the target's page is mapped where it is
+    bool in_crossing_list = false;
+    Link* next_crossing = nullptr;
 };
 
 struct Block {

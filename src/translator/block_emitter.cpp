@@ -203,13 +203,43 @@ void BlockEmitter::interpret() {
     const Instruction& i = current_->instruction;
     Site& site = table_.sites[number];
     // Lockstep compares whole instructions only, and these it leaves to the interpreter.
-    site.fast_call = chain_ ? fast_call_of(i) : FastCall::none;
-    site.size = i.operand_size;
-    site.repeated = i.rep || i.repne;
+    if (chain_) site.fast_call = fast_call_of(i);
+    switch (operand_of(site.fast_call.call)) {
+        case FastCallOperand::address: linear_address(i); break;
+        case FastCallOperand::value:
+            a.mov(address_register, read_register(i.operands[1].index, address_register));
+            break;
+        case FastCallOperand::none: break;
+    }
     a.mov(temporary.r32(), number);
-    a.jmp(site.fast_call == FastCall::none ? stubs_.interpret : stubs_.fast_call);
+    a.jmp(site.fast_call.call == FastCall::none ? stubs_.interpret : stubs_.fast_call);
     a.bind(resume);
     flags_ = FlagsAt::saved;
+}
+
+void BlockEmitter::interpret_where(const asmjit::Label& label) {
+    const asmjit::Label resume = a.newLabel();
+    const u32 number = new_site(resume);
+    cold([this, label, number] {
+        a.bind(label);
+        a.mov(temporary.r32(), number);
+        a.jmp(stubs_.interpret);
+    });
+    a.bind(resume);
+}
+
+void BlockEmitter::raise_interrupt_attention() {
+    const asmjit::Label waits = a.newLabel(), done = a.newLabel();
+    const jit::Mem waiting = block_field(offsetof(VcpuBlock, interrupt_waits_for));
+    a.cmp(waiting, 0);
+    a.jne(waits);
+    a.bind(done);
+    cold([this, waits, done, waiting] {
+        a.bind(waits);
+        a.mov(waiting, 0);
+        a.lock().or_(block_field(offsetof(VcpuBlock, attention), 4), attention::interrupt);
+        a.jmp(done);
+    });
 }
 
 void BlockEmitter::mark_fault_point() {
@@ -217,7 +247,9 @@ void BlockEmitter::mark_fault_point() {
 }
 
 void BlockEmitter::jump_to(u64 rip, Mode target_mode) {
-    if (!on_our_page(rip)) {
+    // User code keeps to its page: other pages move with every change of the address space.
+    const bool crosses = !on_our_page(rip);
+    if (crosses && (!chain_ || target_mode.privilege == Privilege::user)) {
         release_flags(status);
         jump_through_cache(rip, static_cast<unsigned>(target_mode.privilege));
         return;
@@ -230,6 +262,7 @@ void BlockEmitter::jump_to(u64 rip, Mode target_mode) {
     link.target_rip = rip;
     link.target_mode = target_mode.packed();
     link.flags_saved = flags_ == FlagsAt::saved;
+    link.crosses_pages = crosses;
     link.jump = base_ + static_cast<u32>(a.offset()) - 4;
     pending_links_.push_back({&link, unlinked});
     const bool save = flags_ == FlagsAt::host;
@@ -274,7 +307,9 @@ void BlockEmitter::jump_indirect() {
     if (chain_) {
         const asmjit::Label miss = a.newLabel();
         const std::size_t cache = jump_cache(static_cast<unsigned>(mode.privilege));
-        a.mov(temporary.r32(), address_register.r32());
+        a.mov(temporary, address_register);
+        a.shr(temporary, JumpCache::hash_shift);
+        a.xor_(temporary.r32(), address_register.r32());
         a.and_(temporary.r32(), JumpCache::entry_count - 1);
         a.shl(temporary.r32(), log2_entry);
         a.cmp(block_field(temporary, cache + offsetof(JumpCache::Entry, rip)), address_register);

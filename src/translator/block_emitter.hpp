@@ -73,6 +73,10 @@ class BlockEmitter {
     /// The interpreter runs the current instruction; translated code goes on behind it where that is
     /// possible.
     void interpret();
+    /// The same where a jump to `label` says so: then the instruction faults. Flags are released.
+    void interpret_where(const asmjit::Label& label);
+    /// IF has just been set: an interrupt that waited for it is noticed at the next poll. Flags are released.
+    void raise_interrupt_attention();
     /// The next host instruction may fault by itself: then the interpreter runs the current guest
     /// instruction.
     void mark_fault_point();

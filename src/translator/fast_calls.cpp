@@ -17,8 +17,24 @@ constexpr u64 most_bytes_per_call = 256 * 1024;
 
 }  // namespace
 
-FastCall fast_call_of(const Instruction& i) {
+namespace {
+
+FastCall call_of(const Instruction& i) {
     switch (i.mnemonic) {
+        case ZYDIS_MNEMONIC_RDTSC: return FastCall::read_time_stamp;
+        case ZYDIS_MNEMONIC_RDTSCP: return FastCall::read_time_stamp_and_id;
+        case ZYDIS_MNEMONIC_POPFQ: return FastCall::pop_flags;
+        case ZYDIS_MNEMONIC_XSAVEC:
+        case ZYDIS_MNEMONIC_XSAVEC64: return FastCall::save_extended;
+        case ZYDIS_MNEMONIC_XRSTOR:
+        case ZYDIS_MNEMONIC_XRSTOR64: return FastCall::restore_extended;
+        case ZYDIS_MNEMONIC_MOV:
+            // Loads of CS and SS have more to them.
+            return i.operands[0].kind == OperandKind::segment && i.operands[1].kind == OperandKind::gpr &&
+                           i.operands[0].index != static_cast<u8>(Segment::cs) &&
+                           i.operands[0].index != static_cast<u8>(Segment::ss)
+                       ? FastCall::load_null_segment
+                       : FastCall::none;
         case ZYDIS_MNEMONIC_SYSCALL: return FastCall::system_call;
         case ZYDIS_MNEMONIC_SYSRET: return i.operand_size == 8 ? FastCall::system_return : FastCall::none;
         case ZYDIS_MNEMONIC_IRETQ: return FastCall::interrupt_return;
@@ -40,15 +56,32 @@ FastCall fast_call_of(const Instruction& i) {
     }
 }
 
-bool FastCalls::run(FastCall call, unsigned length, unsigned element, bool repeated) {
-    const u64 next = vcpu_.state.rip + length;
-    switch (call) {
+}  // namespace
+
+FastCallSite fast_call_of(const Instruction& i) {
+    const FastCall call = call_of(i);
+    return {.call = call,
+            .length = i.length,
+            .size = call == FastCall::load_null_segment ? i.operands[0].index : i.operand_size,
+            .repeated = i.rep || i.repne};
+}
+
+bool FastCalls::run(const FastCallSite& site, u64 operand) {
+    const u64 next = vcpu_.state.rip + site.length;
+    switch (site.call) {
         case FastCall::system_call: return system_call(next);
         case FastCall::system_return: return system_return();
         case FastCall::interrupt_return: return interrupt_return();
         case FastCall::swap_gs: return swap_gs(next);
-        case FastCall::move_string: return string(true, next, element, repeated);
-        case FastCall::store_string: return string(false, next, element, repeated);
+        case FastCall::move_string: return string(true, next, site.size, site.repeated);
+        case FastCall::store_string: return string(false, next, site.size, site.repeated);
+        case FastCall::read_time_stamp: return read_time_stamp(next, false);
+        case FastCall::read_time_stamp_and_id: return read_time_stamp(next, true);
+        case FastCall::pop_flags: return pop_flags(next);
+        case FastCall::load_null_segment:
+            return load_null_segment(static_cast<Segment>(site.size), static_cast<u16>(operand), next);
+        case FastCall::save_extended: return save_extended(operand, next, site.size == 8);
+        case FastCall::restore_extended: return restore_extended(operand, next, site.size == 8);
         case FastCall::none: break;
     }
     return false;
@@ -75,6 +108,41 @@ bool FastCalls::swap_gs(u64 next) {
     if (s.cpl() != 0) return false;
     std::swap(s.seg(Segment::gs).base, s.kernel_gs_base);
     s.rip = next;
+    return true;
+}
+
+bool FastCalls::read_time_stamp(u64 next, bool with_id) {
+    CpuState& s = vcpu_.state;
+    if (s.cr4 & x86::cr4::tsd && s.cpl() != 0) return false;
+    const u64 value = vcpu_.time_stamp_counter();
+    s.gpr[x86::rax] = value & 0xffffffff;
+    s.gpr[x86::rdx] = value >> 32;
+    if (with_id) s.gpr[x86::rcx] = s.tsc_aux & 0xffffffff;
+    s.rip = next;
+    return true;
+}
+
+bool FastCalls::pop_flags(u64 next) {
+    CpuState& s = vcpu_.state;
+    const u8* top = host({s.gpr[x86::rsp]}, 8, Access::read, vcpu_.mmu.data_privilege());
+    if (!top) return false;
+    u64 image;
+    __builtin_memcpy(&image, top, 8);
+    if (image & flags::tf) return false;  // the interpreter single-steps
+    u64 changeable = flags::status | flags::df | flags::nt | flags::ac | flags::id;
+    const unsigned cpl = s.cpl();
+    if (cpl == 0) changeable |= flags::iopl;
+    if (cpl <= (s.rflags >> flags::iopl_shift & 3)) changeable |= flags::interrupt;
+    s.rflags = (s.rflags & ~(changeable | flags::rf)) | (image & changeable);
+    s.gpr[x86::rsp] += 8;
+    s.rip = next;
+    return true;
+}
+
+bool FastCalls::load_null_segment(Segment segment, u16 selector, u64 next) {
+    if (!x86::selector::is_null(selector)) return false;
+    vcpu_.state.seg(segment) = {.selector = selector, .attributes = x86::segment_attribute::unusable};
+    vcpu_.state.rip = next;
     return true;
 }
 
@@ -178,11 +246,19 @@ bool FastCalls::interrupt_return() {
     __builtin_memcpy(&rsp, frame + 24, 8);
     __builtin_memcpy(&ss_selector, frame + 32, 8);
     const x86::SegmentRegister* cs = known_segment(static_cast<u16>(cs_selector));
-    const x86::SegmentRegister* ss = known_segment(static_cast<u16>(ss_selector));
-    if (!cs || !ss || !is_canonical(rip) || new_flags & (flags::tf | flags::nt)) return false;
+    if (!cs) return false;
+    const unsigned cpl = x86::selector::rpl(static_cast<u16>(cs_selector));
+    // An interrupt to an inner level leaves a null SS, and an interrupt on top of that returns to one.
+    const x86::SegmentRegister null_stack{
+        .selector = static_cast<u16>(ss_selector),
+        .attributes = x86::segment_attribute::unusable | cpl << x86::segment_attribute::dpl_shift};
+    const bool null_allowed =
+        x86::selector::is_null(static_cast<u16>(ss_selector)) && cpl != 3 && (ss_selector & 3) == cpl;
+    const x86::SegmentRegister* ss =
+        null_allowed ? &null_stack : known_segment(static_cast<u16>(ss_selector));
+    if (!ss || !is_canonical(rip) || new_flags & (flags::tf | flags::nt)) return false;
     if (!(cs->attributes & x86::segment_attribute::long_mode)) return false;
     // As the interpreter loaded them: both of one privilege, SS writable.
-    const unsigned cpl = x86::selector::rpl(static_cast<u16>(cs_selector));
     if (cs->dpl() != cpl || ss->dpl() != cpl || ss->attributes & x86::segment_attribute::code) return false;
     if (cpl != 0)
         for (const Segment name : {Segment::es, Segment::fs, Segment::gs, Segment::ds}) {

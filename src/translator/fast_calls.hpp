@@ -1,6 +1,6 @@
 // Instructions of kernels that are too involved to emit and too frequent to interpret: system calls and
-// returns, SWAPGS, IRETQ, string moves. They run in the monitor with the guest's vector state still in the
-// registers.
+// returns, SWAPGS, IRETQ, POPFQ, time stamps, string moves, XSAVEC and XRSTOR. They run in the monitor with
+// the guest's vector state still in the registers.
 //
 // Each does all of its instruction, or part of the iterations of a repeated one, or answers false having
 // changed nothing else: then the interpreter executes it, and raises what is to be raised.
@@ -8,6 +8,9 @@
 
 #include "cpu/vcpu.hpp"
 #include "decoder/instruction.hpp"
+
+#include <optional>
+#include <span>
 
 namespace softmetal::translator {
 
@@ -19,10 +22,36 @@ enum class FastCall : u8 {
     swap_gs,
     move_string,   // MOVS, with or without REP
     store_string,  // STOS
+    read_time_stamp,
+    read_time_stamp_and_id,  // RDTSCP
+    pop_flags,
+    load_null_segment,  // MOV to DS, ES, FS, GS, as long as the selector is null
+    save_extended,      // XSAVEC
+    restore_extended,   // XRSTOR
 };
 
-/// Which one an instruction is, if any; `element` receives the bytes of a string element.
-[[nodiscard]] FastCall fast_call_of(const Instruction& i);
+/// What a fast call is given beside its number: nothing, the linear address of its memory operand, or the
+/// value of its register operand.
+enum class FastCallOperand : u8 { none, address, value };
+[[nodiscard]] constexpr FastCallOperand operand_of(FastCall call) {
+    switch (call) {
+        case FastCall::load_null_segment: return FastCallOperand::value;
+        case FastCall::save_extended:
+        case FastCall::restore_extended: return FastCallOperand::address;
+        default: return FastCallOperand::none;
+    }
+}
+
+/// The instruction a fast call stands for, as far as it needs to know.
+struct FastCallSite {
+    FastCall call = FastCall::none;
+    u8 length = 0;          // of the instruction, in bytes
+    u8 size = 0;            // of a string element, in bytes; operand of XSAVEC, XRSTOR: 8 with REX.W; of
+                            // load_null_segment: the x86::Segment
+    bool repeated = false;  // with REP
+};
+
+[[nodiscard]] FastCallSite fast_call_of(const Instruction& i);
 
 /// Descriptors that IRETQ has loaded lately, good as long as memory still holds the same.
 class DescriptorMemo {
@@ -37,11 +66,20 @@ class DescriptorMemo {
 
 class FastCalls {
  public:
-    explicit FastCalls(Vcpu& vcpu) : vcpu_(vcpu) {}
+    /// `code`: where translations lie, of which the guest must not hear in x87 pointers.
+    FastCalls(Vcpu& vcpu, std::span<const u8> code) : vcpu_(vcpu), code_(code) {}
 
     /// state.rip is at the instruction; on success it is where execution goes on (which may be the same place
-    /// again for a repeated string instruction). Light.
-    [[nodiscard]] bool run(FastCall call, unsigned length, unsigned element, bool repeated);
+    /// again for a repeated string instruction). Registers that a C++ function keeps must be left as they
+    /// are: translated code still holds them. Light.
+    [[nodiscard]] bool run(const FastCallSite& site, u64 operand);
+
+    /// FDP and FOP as the guest loaded them last: what differs from them, translated code has recorded.
+    struct X87Pointers {
+        u64 fdp = 0;
+        u16 fop = 0;
+    };
+    X87Pointers loaded_x87_pointers;
 
     /// The interpreter has just executed an IRETQ: what it loaded may be remembered. Light.
     void remember_segments();
@@ -52,11 +90,26 @@ class FastCalls {
     [[nodiscard]] bool interrupt_return();
     [[nodiscard]] bool swap_gs(u64 next);
     [[nodiscard]] bool string(bool moves, u64 next, unsigned element, bool repeated);
+    [[nodiscard]] bool read_time_stamp(u64 next, bool with_id);
+    [[nodiscard]] bool pop_flags(u64 next);
+    [[nodiscard]] bool load_null_segment(x86::Segment segment, u16 selector, u64 next);
+    [[nodiscard]] bool save_extended(u64 where, u64 next, bool rex_w);
+    [[nodiscard]] bool restore_extended(u64 where, u64 next, bool rex_w);
+    /// An XSAVE area in guest memory: `split` bytes at `low`, the rest on another page.
+    struct AreaInMemory {
+        unsigned split;
+        u8* low = nullptr;
+        u8* high = nullptr;
+    };
+    [[nodiscard]] std::optional<AreaInMemory> find_area(GuestLinear start, unsigned size, Access access);
+    [[nodiscard]] bool may_xsave(u64 where) const;
     [[nodiscard]] const x86::SegmentRegister* known_segment(u16 selector);
     [[nodiscard]] u8* host(GuestLinear a, unsigned size, Access access, Privilege p);
 
     Vcpu& vcpu_;
+    std::span<const u8> code_;
     DescriptorMemo memo_;
+    ExtendedState image_;  // of XSAVEC and XRSTOR, out of the guest's reach
 };
 
 }  // namespace softmetal::translator

@@ -105,7 +105,10 @@ GuestBlock read_guest_block(u64 rip, const u8* page) {
     block.instructions.reserve(16);
     while (block.instructions.size() < longest_block && reader.contains(rip)) {
         const auto decoded = reader.decode_at(rip);
-        if (!decoded) break;
+        if (!decoded) {
+            block.straddles = block.instructions.empty() && decoded.error() == DecodeError::truncated;
+            break;
+        }
         block.instructions.push_back({.instruction = *decoded, .rip = rip});
         rip += decoded->length;
         if (ends_block(*decoded)) break;

@@ -18,7 +18,7 @@ struct MonitorCallTargets {
     static u64 resolve_link(void* c, u64, u64 link) { return self(c).on_resolve_link(link); }
     static u64 resolve_indirect(void* c, u64 rip, u64) { return self(c).on_resolve_indirect(rip); }
     static u64 leave(void* c, u64, u64 site) { return self(c).on_leave(site); }
-    static u64 fast_call(void* c, u64, u64 site) { return self(c).on_fast_call(site); }
+    static u64 fast_call(void* c, u64 operand, u64 site) { return self(c).on_fast_call(operand, site); }
     static u64 interpret(void* c, u64, u64 site) { return self(c).on_interpret(site); }
 };
 
@@ -41,6 +41,7 @@ translator::Mode Translator::current_mode() const {
     mode.sse = mode.x87 && s.cr4 & x86::cr4::osfxsr;
     mode.avx = mode.sse && s.cr4 & x86::cr4::osxsave && s.xcr0 & x86::xcr0::avx;
     mode.smap = s.cr4 & x86::cr4::smap;
+    mode.fsgsbase = s.cr4 & x86::cr4::fsgsbase;
     return mode;
 }
 
@@ -85,12 +86,10 @@ void Translator::remember_jump(u64 rip, const Block& block) {
         use.indices[use.count++] = static_cast<u16>(index);
     else
         use.count = JumpCacheUse::capacity + 1;
+    use.halves[rip >> 63] = true;
     const u64 page = (rip >> page_shift) * 0x9e3779b97f4a7c15 >> 52;
     use.pages[page >> 6] |= u64{1} << (page & 63);
-    if (privilege != static_cast<unsigned>(Privilege::user) && !use.local) {
-        const auto t = vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege());
-        use.local = !t || !t->global;
-    }
+    if (privilege != static_cast<unsigned>(Privilege::user) && !use.local) use.local = !is_global(rip);
 }
 
 u64 Translator::on_resolve_link(u64 number) {
@@ -99,12 +98,20 @@ u64 Translator::on_resolve_link(u64 number) {
     area().exit_code = static_cast<u64>(Exit::dispatch);
     Block* target = find_block(link.target_rip, link.target_mode);
     if (!target) return 0;
-    // The link's own page is the target's: that it still is the page at this address is what found us here.
-    if (link.from->valid && target->key.page == link.from->key.page) {
+    // Within a page, that the page is the one at this address is what found us here. Elsewhere a link holds
+    // until the target's page is mapped differently, which for a global page is announced.
+    const bool lasting =
+        link.crosses_pages ? is_global(link.target_rip) : target->key.page == link.from->key.page;
+    if (link.from->valid && lasting) {
         cache_->connect(link, *target);
         vcpu_.counters.jumps_chained++;
     }
     return host_code(target->entry_flags_saved);
+}
+
+bool Translator::is_global(u64 rip) {
+    const auto t = vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege());
+    return t && t->global;
 }
 
 u64 Translator::on_resolve_indirect(u64 rip) {
@@ -118,18 +125,21 @@ u64 Translator::on_resolve_indirect(u64 rip) {
     return host_code(target->entry_flags_saved);
 }
 
-u64 Translator::on_fast_call(u64 number) {
+u64 Translator::on_fast_call(u64 operand, u64 number) {
     const Site& site = cache_->table.sites[number];
     CpuState& state = vcpu_.state;
     state.rip = site_rip(site);
     const u64 next = state.rip + site.instruction_length;
     area().exit_code = static_cast<u64>(Exit::dispatch);
     state.rflags = (state.rflags & ~x86::flags::status) | translator::unpack_flags(area().saved_flags);
-    if (!fast_calls_.run(site.fast_call, site.instruction_length, site.size, site.repeated)) {
+    if (!fast_calls_.run(site.fast_call, operand)) {
+        state.rflags &= ~x86::flags::status;
         area().exit_value = number;
         return stubs_.fault_flags_saved;  // the interpreter, then
     }
     area().saved_flags = translator::pack_flags(state.rflags);
+    state.rflags &= ~x86::flags::status;
+    vcpu_.notice_interrupt_window();
     return continue_at(site, next);
 }
 
@@ -165,6 +175,12 @@ u64 Translator::on_leave(u64 number) {
 
 void translator::TranslationCache::connect(Link& link, Block& target) {
     if (link.to) return;
+    if (link.crosses_pages && !link.in_crossing_list) {
+        Link*& head = crossings_[crossing_bucket(link.target_rip)];
+        link.next_crossing = head;
+        head = &link;
+        link.in_crossing_list = true;
+    }
     link.to = &target;
     link.next_incoming = target.incoming;
     target.incoming = &link;

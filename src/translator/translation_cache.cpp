@@ -47,7 +47,39 @@ void TranslationCache::remove(Block& block) {
     block.incoming = nullptr;
 }
 
+void TranslationCache::disconnect(Link& link) {
+    link.in_crossing_list = false;
+    if (!link.to) return;
+    set_jump(link.jump, link.unlinked);
+    Link** at = &link.to->incoming;
+    while (*at && *at != &link) at = &(*at)->next_incoming;
+    if (*at) *at = link.next_incoming;
+    link.to = nullptr;
+    link.next_incoming = nullptr;
+}
+
+void TranslationCache::disconnect_crossings() {
+    for (Link*& head : crossings_)
+        while (head) {
+            disconnect(*head);
+            head = head->next_crossing;
+        }
+}
+
+void TranslationCache::disconnect_crossings_to(u64 rip) {
+    for (Link** at = &crossings_[crossing_bucket(rip)]; *at;) {
+        Link& link = **at;
+        if ((link.target_rip ^ rip) & page_mask) {
+            at = &link.next_crossing;
+            continue;
+        }
+        *at = link.next_crossing;
+        disconnect(link);
+    }
+}
+
 void TranslationCache::clear() {
+    crossings_.fill(nullptr);
     std::ranges::fill(buckets_, nullptr);
     blocks_.clear();
     pages_.clear();

@@ -24,6 +24,10 @@ class TranslationCache {
     /// Makes the jump of `link` lead to `target`, which is its target's translation. Light.
     void connect(Link& link, Block& target);
 
+    /// The links that lead from one page to another lead nowhere again: all of them, or those to one page.
+    void disconnect_crossings();
+    void disconnect_crossings_to(u64 rip);
+
     /// A block that has been found nowhere, not yet in the index: emit its code at next_code(), then publish.
     [[nodiscard]] Block& create(const BlockKey& key, Mode mode);
     [[nodiscard]] u32 next_code() const { return next_code_; }
@@ -68,10 +72,15 @@ class TranslationCache {
     SiteTable table;
 
  private:
-    static constexpr unsigned bucket_count = 1 << 16;
+    static constexpr unsigned bucket_count = 1 << 18;
     [[nodiscard]] static unsigned bucket(const BlockKey& key) {
         return static_cast<unsigned>(BlockKeyHash{}(key) >> 20) & (bucket_count - 1);
     }
+    static constexpr unsigned crossing_buckets = 1024;
+    [[nodiscard]] static unsigned crossing_bucket(u64 rip) {
+        return rip >> page_shift & (crossing_buckets - 1);
+    }
+    void disconnect(Link& link);
     void remove(Block& block);
     void set_jump(u32 rel32_at, u32 target);
 
@@ -84,7 +93,8 @@ class TranslationCache {
     const u32 reserved_;
     u32 next_code_;
     std::vector<Block*> buckets_;
-    std::deque<Block> blocks_;  // in the order of their code
+    std::array<Link*, crossing_buckets> crossings_{};  // connected ones, and some that were
+    std::deque<Block> blocks_;                         // in the order of their code
     std::unordered_map<const u8*, PageContent> pages_;
 };
 

@@ -64,7 +64,7 @@ Translator::Translator(Vcpu& vcpu, Interpreter& interpreter, Options options, ho
       code_(std::move(code)),
       stubs_(emit_stubs(code_, vcpu.block, monitor_calls(*this))),
       cache_(std::make_unique<TranslationCache>(code_, stubs_.bytes)),
-      fast_calls_(vcpu),
+      fast_calls_(vcpu, {code_.executable(), code_.size()}),
       heat_(heat_slots),
       fallbacks_by_mnemonic_(ZYDIS_MNEMONIC_MAX_VALUE + 1) {
     host::route_faults(code_.executable(), code_.size(), on_fault, this);
@@ -87,6 +87,16 @@ void Translator::step_interpreter() {
     if (!(state.dr7 & 0xff)) state.rflags &= ~x86::flags::rf;
     interpreter_.step();
     if (!(state.dr7 & 0xff)) state.rflags &= ~x86::flags::rf;
+    vcpu_.notice_interrupt_window();
+}
+
+void Translator::part_flags() {
+    area().saved_flags = pack_flags(vcpu_.state.rflags);
+    vcpu_.state.rflags &= ~x86::flags::status;
+}
+
+void Translator::join_flags() {
+    vcpu_.state.rflags = (vcpu_.state.rflags & ~x86::flags::status) | unpack_flags(area().saved_flags);
 }
 
 void Translator::claim_thread() {
@@ -100,7 +110,9 @@ void Translator::run(u64 budget) {
     claim_thread();
     CpuState& state = vcpu_.state;
     do {
-        if (!translatable()) {
+        // With attention raised translated code would leave at once, and the caller has been promised
+        // progress.
+        if (!translatable() || vcpu_.block.attention.load(std::memory_order_relaxed)) {
             step_interpreter();
             continue;
         }
@@ -109,11 +121,6 @@ void Translator::run(u64 budget) {
         mode_ = current_mode().packed();
         const Block* block = find_or_translate();
         if (!block) {
-            step_interpreter();
-            continue;
-        }
-        if (vcpu_.block.attention.load(std::memory_order_relaxed)) {
-            // Translated code would leave at once; the caller has been promised progress.
             step_interpreter();
             continue;
         }
@@ -134,12 +141,12 @@ void Translator::run(u64 budget) {
 void Translator::enter(const Block& block) {
     CpuState& state = vcpu_.state;
     vcpu_.counters.dispatches++;
-    area().saved_flags = pack_flags(state.rflags);
+    part_flags();
     state.extended.xstate_bv = 7;
     remember_x87_pointers();
     stubs_.enter(code_.executable() + block.entry_flags_saved);
     hide_x87_pointers();
-    state.rflags = (state.rflags & ~x86::flags::status) | unpack_flags(area().saved_flags);
+    join_flags();
 }
 
 std::optional<Translator::BlockRun> Translator::run_one_block() {
@@ -170,14 +177,14 @@ u64 Translator::on_interpret(u64 number) {
     }
     vcpu_.counters.fallbacks++;
     area().exit_code = static_cast<u64>(Exit::dispatch);
-    state.rflags = (state.rflags & ~x86::flags::status) | unpack_flags(area().saved_flags);
+    join_flags();
     const u64 next = state.rip + site.instruction_length;
     fallbacks_by_mnemonic_[site.mnemonic]++;
     step_interpreter();
-    area().saved_flags = pack_flags(state.rflags);
+    part_flags();
     state.extended.xstate_bv = 7;
     remember_x87_pointers();
-    if (site.fast_call == FastCall::interrupt_return) fast_calls_.remember_segments();
+    if (site.fast_call.call == FastCall::interrupt_return) fast_calls_.remember_segments();
     if (state.activity != Activity::running) return 0;
     return continue_at(site, next);
 }
@@ -210,7 +217,7 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
         vcpu_.mmu.revoke_write(where->physical);
     }
     GuestBlock guest = read_guest_block(key.rip, key.page);
-    if (guest.instructions.empty()) return nullptr;
+    if (guest.instructions.empty() && !guest.straddles) return nullptr;
 
     Block& block = cache_->create(key, mode);
     block.lines = guest.lines;
@@ -219,13 +226,24 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
     code.init(asmjit::Environment::host(), host_code(base));
     jit::Assembler assembler(&code);
     BlockEmitter e(assembler, stubs_, cache_->table, block, base, options_.chain);
-    e.begin_block(guest.instructions.front().live_before() & x86::flags::status);
-    for (const GuestInstruction& g : guest.instructions) {
-        e.begin_instruction(g);
-        emit_instruction(e);
+    if (guest.straddles) {
+        // Two pages, either of which may change or be mapped elsewhere: the interpreter looks at both each
+        // time.
+        guest.instructions.push_back(
+            {.instruction = {}, .rip = key.rip, .last = true, .live_after = x86::flags::status});
+        e.begin_block(x86::flags::status);
+        e.begin_instruction(guest.instructions.front());
+        e.interpret();
+        e.jump_to(key.rip);  // it jumped to itself
+    } else {
+        e.begin_block(guest.instructions.front().live_before() & x86::flags::status);
+        for (const GuestInstruction& g : guest.instructions) {
+            e.begin_instruction(g);
+            emit_instruction(e);
+        }
     }
     const GuestInstruction& last = guest.instructions.back();
-    if (!leaves_by_itself(last.instruction)) e.jump_to(last.next_rip());
+    if (!guest.straddles && !leaves_by_itself(last.instruction)) e.jump_to(last.next_rip());
     e.finish();
     code.flatten();
     code.resolveUnresolvedLinks();
@@ -258,17 +276,22 @@ void Translator::forget_jumps(unsigned privilege) {
     use.count = 0;
     use.pages.fill(0);
     use.local = false;
+    use.halves = {};
 }
 
 void Translator::tlb_flushed(bool global_too) {
+    if (global_too) cache_->disconnect_crossings();
     for (unsigned p = 0; p < privilege_count; p++)
         if (global_too || p == static_cast<unsigned>(Privilege::user) || jump_use_[p].local) forget_jumps(p);
 }
 
 void Translator::tlb_page_invalidated(GuestLinear page) {
     const u64 hash = (page.value >> page_shift) * 0x9e3779b97f4a7c15 >> 52;
+    const bool upper_half = page.value >> 63;
     for (unsigned p = 0; p < privilege_count; p++)
-        if (jump_use_[p].pages[hash >> 6] >> (hash & 63) & 1) forget_jumps(p);
+        if (jump_use_[p].halves[upper_half] && jump_use_[p].pages[hash >> 6] >> (hash & 63) & 1)
+            forget_jumps(p);
+    cache_->disconnect_crossings_to(page.value);
 }
 
 void Translator::code_about_to_change(GuestPhysical address, u64 size) {

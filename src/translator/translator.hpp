@@ -59,6 +59,10 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     void remember_x87_pointers();
     void hide_x87_pointers();
     void step_interpreter();
+    /// The status flags live apart from state.rflags while translated code runs, which keeps them clear
+    /// there.
+    void part_flags();
+    void join_flags();
     void enter(const translator::Block& block);
     [[nodiscard]] translator::Block* find_or_translate();
     [[nodiscard]] translator::Block* translate(const translator::BlockKey& key, translator::Mode mode);
@@ -67,12 +71,13 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     // Called from translated code (runtime_calls.cpp).
     [[nodiscard]] const u8* code_page(u64 rip);
     [[nodiscard]] translator::Block* find_block(u64 rip, unsigned mode);
+    [[nodiscard]] bool is_global(u64 rip);
     void remember_jump(u64 rip, const translator::Block& block);
     u64 on_tlb_miss(u64 linear, u64 site);
     u64 on_resolve_link(u64 link);
     u64 on_resolve_indirect(u64 rip);
     u64 on_leave(u64 site);
-    u64 on_fast_call(u64 site);
+    u64 on_fast_call(u64 operand, u64 site);
     u64 on_interpret(u64 site);
     [[nodiscard]] u64 continue_at(const translator::Site& site, u64 next);
     static bool on_fault(host::FaultFrame& frame, void* owner);
@@ -92,8 +97,6 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     host::CodeMemory code_;
     translator::Stubs stubs_;
     std::unique_ptr<translator::TranslationCache> cache_;
-    u64 loaded_fdp_ = 0;
-    u16 loaded_fop_ = 0;
     unsigned mode_ = 0;  // packed mode of the block last entered; jump caches hold blocks of its family only
     translator::FastCalls fast_calls_;
 
@@ -101,9 +104,10 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     struct JumpCacheUse {
         static constexpr unsigned capacity = 1024;
         std::array<u16, capacity> indices{};
-        unsigned count = 0;           // capacity + 1: everything
-        std::array<u64, 64> pages{};  // Bloom filter of linear pages, by hash
-        bool local = false;           // holds code from pages that are not global
+        unsigned count = 0;            // capacity + 1: everything
+        std::array<u64, 64> pages{};   // Bloom filter of linear pages, by hash
+        bool local = false;            // holds code from pages that are not global
+        std::array<bool, 2> halves{};  // of the address space: which of them it holds code from
     };
     std::array<JumpCacheUse, privilege_count> jump_use_{};
 

@@ -11,8 +11,7 @@ using translator::Block;
 
 void Translator::remember_x87_pointers() {
     const ExtendedState& e = vcpu_.state.extended;
-    loaded_fdp_ = e.fdp;
-    loaded_fop_ = e.fop;
+    fast_calls_.loaded_x87_pointers = {e.fdp, e.fop};
 }
 
 void Translator::hide_x87_pointers() {
@@ -30,8 +29,9 @@ void Translator::hide_x87_pointers() {
     }
     // The operand's guest address is gone; where the processor records it at all, that is for unmasked
     // exceptions.
-    if (e.fdp != loaded_fdp_) e.fdp = 0;
-    if (e.fop == loaded_fop_) return;
+    const auto& loaded = fast_calls_.loaded_x87_pointers;
+    if (e.fdp != loaded.fdp) e.fdp = 0;
+    if (e.fop == loaded.fop) return;
     e.fop = 0;
     const u8* page = e.fip ? code_page(e.fip) : nullptr;
     if (!page) return;

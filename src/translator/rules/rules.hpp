@@ -14,7 +14,7 @@ bool translate_address(BlockEmitter& e);
 bool translate_stack(BlockEmitter& e);
 /// Jumps, calls and returns within the code segment. They end the block.
 bool translate_control_transfer(BlockEmitter& e);
-/// The few privileged instructions that are frequent: CLI, STI, STAC, CLAC.
+/// CLI, STI, STAC, CLAC, CLD, STD, reads of segment registers, FS and GS bases.
 bool translate_system(BlockEmitter& e);
 
 }  // namespace softmetal::translator

@@ -177,10 +177,15 @@ TEST_F(LongModeDelivery, PendingInterruptWaitsForIfAndShadow) {
     vcpu_.interrupt_pending();
     state().rflags &= ~flags::interrupt;
     EXPECT_FALSE(take_pending_event(vcpu_));
-    EXPECT_TRUE(vcpu_.block.attention.load() & attention::interrupt);
+    EXPECT_EQ(vcpu_.block.attention.load(), 0u);  // so the engine runs on until IF is set
+    vcpu_.notice_interrupt_window();
+    EXPECT_EQ(vcpu_.block.attention.load(), 0u);
     state().rflags |= flags::interrupt;
+    vcpu_.notice_interrupt_window();
+    EXPECT_TRUE(vcpu_.block.attention.load() & attention::interrupt);
     state().shadow = InterruptShadow::sti;
     EXPECT_FALSE(take_pending_event(vcpu_));
+    EXPECT_TRUE(vcpu_.block.attention.load() & attention::interrupt);
     state().shadow = InterruptShadow::none;
     EXPECT_TRUE(take_pending_event(vcpu_));
     EXPECT_EQ(state().rip, handler);
