@@ -159,7 +159,7 @@ void Mmu::clear_first_level(bool global_too) {
     clear_entries(&Occupancy::local, 0, table_count, all);
     if (global_too) clear_entries(&Occupancy::global, 0, table_count, all);
     counters_.tlb_flushes++;
-    if (observer_) observer_->tlb_flushed(global_too);
+    if (observer_) observer_->tlb_flushed(global_too, second_level_.address_space());
 }
 
 // --- invalidation (SDM vol. 3, ch. 4.10.4)
@@ -205,19 +205,22 @@ void Mmu::invalidate_page(GuestLinear a) {
         second_level_.drop_group(a, large_region_shift, Regions::hash_mask);
         large_pages_.remove(a);
         // The observer knows pages only; a large one has too many to name.
-        if (observer_) observer_->tlb_flushed(true);
+        if (observer_) observer_->tlb_flushed(true, second_level_.address_space());
         return;
     }
     for (unsigned n = 0; n < table_count; n++) table(n).clear_page(a);
+    const PageMapping* known = second_level_.find(a);
+    const bool may_hold_code = !known || known->has(PageMapping::executable);
     second_level_.drop_page(a);
-    if (observer_) observer_->tlb_page_invalidated(a);
+    if (observer_) observer_->tlb_page_invalidated(a, may_hold_code);
 }
 
 void Mmu::invalidate_page(GuestLinear a, u16 pcid) {
     if (pcid == current_pcid() || giant_pages_.contains(a) || large_pages_.contains(a))
         return invalidate_page(a);
     counters_.tlb_page_invalidations++;
-    second_level_.drop_page(a, pcid);
+    second_level_.flush_pcid(
+        pcid);  // the whole of it: the observer knows address spaces, not pages of others
 }
 
 void Mmu::revoke_write(GuestPhysical a) {

@@ -20,8 +20,11 @@ namespace softmetal {
 class TlbFlushObserver {
  public:
     virtual ~TlbFlushObserver() = default;
-    virtual void tlb_flushed(bool global_too) = 0;
-    virtual void tlb_page_invalidated(GuestLinear page) = 0;
+    /// `address_space` names what the addresses that are not global mean from now on: the same number again
+    /// means the same translations again.
+    virtual void tlb_flushed(bool global_too, u64 address_space) = 0;
+    /// In the current address space. `may_hold_code` is false where the page is known not to be executable.
+    virtual void tlb_page_invalidated(GuestLinear page, bool may_hold_code) = 0;
 };
 
 /// Told that a page of RAM gets write access in the TLB, before anything writes to it. Called with guest

@@ -26,6 +26,9 @@ class SecondLevelTlb {
  public:
     SecondLevelTlb() { restart_contexts(); }
 
+    /// A name for the current address space as it is since it was last flushed; never used again for another.
+    [[nodiscard]] u64 address_space() const { return u64{era_} << 32 | current_context_; }
+
     [[nodiscard]] const PageMapping* find(GuestLinear a) const {
         const u64 local = key(a, current_context_), global = key(a, global_context_);
         for (const Entry& e : sets_[set_index(a)])
@@ -57,7 +60,6 @@ class SecondLevelTlb {
         drop(a, current_context_);
         drop(a, global_context_);
     }
-    void drop_page(GuestLinear a, u16 pcid) { drop(a, pcid_context_[pcid]); }
     void flush_pcid(u16 pcid) {
         pcid_context_[pcid] = 0;
         select(current_pcid_);
@@ -107,6 +109,7 @@ class SecondLevelTlb {
     }
     /// The numbers ran out: forget every entry and count from 1 again.
     void restart_contexts() {
+        era_++;
         sets_ = {};
         pcid_context_ = {};
         oldest_context_ = 1;
@@ -118,6 +121,7 @@ class SecondLevelTlb {
     alignas(64) std::array<Set, set_count> sets_;
     std::array<u32, 4096> pcid_context_;  // valid from oldest_context_ on
     u32 next_context_ = 0, oldest_context_ = 0, global_context_ = 0, current_context_ = 0;
+    u32 era_ = 0;  // how often the numbers have started again
     u16 current_pcid_ = 0;
 };
 

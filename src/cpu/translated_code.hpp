@@ -10,7 +10,7 @@
 namespace softmetal {
 
 /// Guest RIP -> translation, direct-mapped; one cache per privilege, because a translation is good for one
-/// only.
+/// only. User code's RIPs are XORed with TranslatedCodeArea::jump_tag.
 struct JumpCache {
     static constexpr unsigned entry_count = 8192;  // a power of two
     struct Entry {
@@ -38,6 +38,7 @@ struct TranslatedCodeArea {
     u64 exit_value = 0;
     u64 scratch = 0;       // of one instruction, across its own TLB misses
     u64 fault_linear = 0;  // the address a slow path was asked about
+    u64 jump_tag = 0;      // of the current address space, in bits 62..48
     std::array<JumpCache, privilege_count> jump_cache{};
 };
 

@@ -82,7 +82,12 @@ struct Block {
     u16 instruction_count = 0;
     u16 live_flags_in = 0;
     bool valid = true;
-    u64 lines = 0;  // 64-byte lines of its page that its meaning depends on
+    u64 lines = 0;                    // 64-byte lines of its page that its meaning depends on
+    const u8* second_page = nullptr;  // where its one instruction goes on, if that straddles pages
+    u64 second_lines = 0;
+    [[nodiscard]] u64 lines_on(const u8* page) const {
+        return (page == key.page ? lines : 0) | (page == second_page ? second_lines : 0);
+    }
     Link* incoming = nullptr;
     Block* next_in_bucket = nullptr;
     struct FaultPoint {

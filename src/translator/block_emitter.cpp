@@ -218,14 +218,27 @@ void BlockEmitter::interpret() {
 }
 
 void BlockEmitter::interpret_where(const asmjit::Label& label) {
-    const asmjit::Label resume = a.newLabel();
-    const u32 number = new_site(resume);
+    const u32 number = new_site({});
     cold([this, label, number] {
         a.bind(label);
         a.mov(temporary.r32(), number);
         a.jmp(stubs_.interpret);
     });
-    a.bind(resume);
+}
+
+void BlockEmitter::require_mapping(u64 linear_page, const u8* host_page) {
+    release_flags(current_->live_before());
+    const Privilege fetches = mode.privilege == Privilege::user ? Privilege::user : Privilege::supervisor;
+    const std::size_t entry =
+        tlb_table(Access::execute, fetches) + TlbTable::index({linear_page}) * sizeof(TlbEntry);
+    const asmjit::Label elsewhere = a.newLabel();
+    load_constant(temporary, linear_page);
+    a.cmp(block_field(entry + offsetof(TlbEntry, tag)), temporary);
+    a.jne(elsewhere);
+    load_constant(temporary, reinterpret_cast<u64>(host_page));
+    a.cmp(block_field(entry + offsetof(TlbEntry, host)), temporary);
+    a.jne(elsewhere);
+    interpret_where(elsewhere);
 }
 
 void BlockEmitter::raise_interrupt_attention() {
@@ -289,15 +302,23 @@ void BlockEmitter::branch_to(u64 rip, const std::function<void(const asmjit::Lab
     jump_to(rip);
 }
 
+/// R10 = RIP <-> what the jump cache knows it by.
+void BlockEmitter::tag_jump(unsigned privilege) {
+    if (privilege == static_cast<unsigned>(Privilege::user))
+        a.xor_(address_register, block_field(SOFTMETAL_AREA(jump_tag)));
+}
+
 void BlockEmitter::jump_through_cache(u64 rip, unsigned privilege) {
     load_constant(address_register, rip);
     if (chain_) {
         const asmjit::Label miss = a.newLabel();
         const std::size_t entry = jump_cache(privilege) + JumpCache::index(rip) * sizeof(JumpCache::Entry);
+        tag_jump(privilege);
         a.cmp(block_field(entry + offsetof(JumpCache::Entry, rip)), address_register);
         a.jne(miss);
         a.jmp(block_field(entry + offsetof(JumpCache::Entry, code)));
         a.bind(miss);
+        tag_jump(privilege);
     }
     a.jmp(stubs_.resolve_indirect);
 }
@@ -306,16 +327,19 @@ void BlockEmitter::jump_indirect() {
     release_flags(status);
     if (chain_) {
         const asmjit::Label miss = a.newLabel();
-        const std::size_t cache = jump_cache(static_cast<unsigned>(mode.privilege));
+        const unsigned privilege = static_cast<unsigned>(mode.privilege);
+        const std::size_t cache = jump_cache(privilege);
         a.mov(temporary, address_register);
         a.shr(temporary, JumpCache::hash_shift);
         a.xor_(temporary.r32(), address_register.r32());
         a.and_(temporary.r32(), JumpCache::entry_count - 1);
         a.shl(temporary.r32(), log2_entry);
+        tag_jump(privilege);
         a.cmp(block_field(temporary, cache + offsetof(JumpCache::Entry, rip)), address_register);
         a.jne(miss);
         a.jmp(block_field(temporary, cache + offsetof(JumpCache::Entry, code)));
         a.bind(miss);
+        tag_jump(privilege);
     }
     a.jmp(stubs_.resolve_indirect);
 }

@@ -73,8 +73,11 @@ class BlockEmitter {
     /// The interpreter runs the current instruction; translated code goes on behind it where that is
     /// possible.
     void interpret();
-    /// The same where a jump to `label` says so: then the instruction faults. Flags are released.
+    /// The same where a jump to `label` says so; execution does not come back here. Flags are released.
     void interpret_where(const asmjit::Label& label);
+    /// Goes on only if the linear page is still mapped to this page of RAM for code: else the interpreter
+    /// runs the current instruction. Uses R11.
+    void require_mapping(u64 linear_page, const u8* host_page);
     /// IF has just been set: an interrupt that waited for it is noticed at the next poll. Flags are released.
     void raise_interrupt_attention();
     /// The next host instruction may fault by itself: then the interpreter runs the current guest
@@ -96,6 +99,7 @@ class BlockEmitter {
     u32 new_site(const asmjit::Label& resume);
     void cold(std::function<void()> emit) { cold_.push_back(std::move(emit)); }
     void jump_through_cache(u64 rip, unsigned privilege);
+    void tag_jump(unsigned privilege);
     [[nodiscard]] bool on_our_page(u64 rip) const {
         return (rip & page_mask) == (block_.key.rip & page_mask);
     }

@@ -4,6 +4,7 @@
 #include "x86/flags.hpp"
 
 #include <Zydis/Zydis.h>
+#include <algorithm>
 
 namespace softmetal::translator {
 namespace {
@@ -122,6 +123,21 @@ GuestBlock read_guest_block(u64 rip, const u8* page) {
         }
     }
     block.lines = reader.lines;
+    return block;
+}
+
+GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page) {
+    const u64 offset = rip & ~page_mask;
+    std::array<u8, 16> bytes;
+    const std::size_t first = std::min<u64>(bytes.size(), page_size - offset);
+    std::copy_n(page + offset, first, bytes.begin());
+    std::copy_n(second_page, bytes.size() - first, bytes.begin() + static_cast<std::ptrdiff_t>(first));
+    GuestBlock block;
+    const auto decoded = decode(bytes, 8);
+    if (!decoded) return block;
+    block.instructions.push_back({.instruction = *decoded, .rip = rip, .last = true, .live_after = status});
+    block.lines = ~u64{0} << (offset >> 6);
+    block.second_lines = 1;
     return block;
 }
 

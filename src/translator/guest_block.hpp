@@ -25,13 +25,18 @@ inline constexpr unsigned longest_block = 48;
 struct GuestBlock {
     bool straddles = false;  // the first instruction reaches into the next page; there are none then
     std::vector<GuestInstruction> instructions;
-    u64 lines =
-        0;  // 64-byte lines of the page that were read, looking ahead included: bit n = bytes 64n..64n+63
+    /// 64-byte lines of the page that were read, looking ahead included: bit n = bytes 64n..64n+63.
+    u64 lines = 0;
+    u64 second_lines = 0;  // of the page behind it
 };
 
 /// Reads from `rip`, whose page of RAM is at `page`, up to the first control transfer, the end of the page or
 /// longest_block. Empty where the first instruction is invalid or leaves the page.
 [[nodiscard]] GuestBlock read_guest_block(u64 rip, const u8* page);
+
+/// The one instruction that begins at the end of `page` and goes on in `second_page`. Empty where it is
+/// invalid.
+[[nodiscard]] GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page);
 
 /// Must the block end behind this instruction?
 [[nodiscard]] bool ends_block(const Instruction& i);

@@ -81,7 +81,8 @@ void Translator::remember_jump(u64 rip, const Block& block) {
     const unsigned privilege = block.key.mode & 3;
     JumpCacheUse& use = jump_use_[privilege];
     const unsigned index = JumpCache::index(rip);
-    area().jump_cache[privilege].entries[index] = {rip, host_code(block.entry_flags_saved)};
+    area().jump_cache[privilege].entries[index] = {jump_key(rip, privilege),
+                                                   host_code(block.entry_flags_saved)};
     if (use.count < JumpCacheUse::capacity)
         use.indices[use.count++] = static_cast<u16>(index);
     else
@@ -152,7 +153,7 @@ u64 Translator::continue_at(const Site& site, u64 next) {
     if (rip == next && site.resume && site.block->valid && mode == site.block->key.mode)
         return host_code(site.resume);
     const JumpCache::Entry& known = area().jump_cache[mode & 3].entries[JumpCache::index(rip)];
-    if (known.rip == rip) return known.code;
+    if (known.rip == jump_key(rip, mode & 3)) return known.code;
     const Block* target = find_block(rip, mode);
     if (!target) return 0;
     remember_jump(rip, *target);

@@ -22,14 +22,19 @@ Block& TranslationCache::create(const BlockKey& key, Mode mode) {
     return block;
 }
 
+void TranslationCache::register_on(const u8* page, Block& block) {
+    PageContent& content = pages_[page];
+    content.lines |= block.lines_on(page);
+    content.blocks.push_back(&block);
+}
+
 void TranslationCache::publish(Block& block) {
     next_code_ = static_cast<u32>(align_up(block.code_end, 16));
     Block*& head = buckets_[bucket(block.key)];
     block.next_in_bucket = head;
     head = &block;
-    PageContent& page = pages_[block.key.page];
-    page.lines |= block.lines;
-    page.blocks.push_back(&block);
+    register_on(block.key.page, block);
+    if (block.second_page && block.second_page != block.key.page) register_on(block.second_page, block);
 }
 
 void TranslationCache::remove(Block& block) {

@@ -44,8 +44,10 @@ class TranslationCache {
         if (place->second.lines & lines) {
             u64 remaining = 0;
             std::erase_if(blocks, [&](Block* b) {
-                if (!(b->lines & lines)) {
-                    remaining |= b->lines;
+                if (!b->valid) return true;  // dropped because of its other page
+                const u64 own = b->lines_on(page);
+                if (!(own & lines)) {
+                    remaining |= own;
                     return false;
                 }
                 forget(*b);
@@ -81,6 +83,7 @@ class TranslationCache {
         return rip >> page_shift & (crossing_buckets - 1);
     }
     void disconnect(Link& link);
+    void register_on(const u8* page, Block& block);
     void remove(Block& block);
     void set_jump(u32 rel32_at, u32 target);
 

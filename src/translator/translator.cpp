@@ -117,7 +117,7 @@ void Translator::run(u64 budget) {
             continue;
         }
         const unsigned family = current_mode().packed() >> 2;
-        if (family != mode_ >> 2) tlb_flushed(true);
+        if (family != mode_ >> 2) forget_all_jumps();
         mode_ = current_mode().packed();
         const Block* block = find_or_translate();
         if (!block) {
@@ -153,7 +153,7 @@ std::optional<Translator::BlockRun> Translator::run_one_block() {
     claim_thread();
     if (!translatable() || vcpu_.block.attention.load(std::memory_order_relaxed)) return std::nullopt;
     const unsigned family = current_mode().packed() >> 2;
-    if (family != mode_ >> 2) tlb_flushed(true);
+    if (family != mode_ >> 2) forget_all_jumps();
     mode_ = current_mode().packed();
     const Block* block = find_or_translate();
     if (!block) return std::nullopt;
@@ -207,43 +207,49 @@ Block* Translator::find_or_translate() {
     return translate(key, mode);
 }
 
-Block* Translator::translate(const BlockKey& key, Mode mode) {
-    if (cache_->space_left() < largest_block_code) drop_everything();
-    // Marked before its bytes are read: a write from now on is noticed.
-    const auto where = vcpu_.mmu.translate({key.rip}, Access::execute, vcpu_.mmu.fetch_privilege());
-    if (!where || vcpu_.memory.page(where->physical) != key.page) return nullptr;
-    if (!vcpu_.memory.holds_code(where->physical)) {
+/// The page of RAM that RIP lies in, marked as code before its bytes are read: a write from now on is
+/// noticed.
+const u8* Translator::prepare_code_page(u64 rip) {
+    const auto where = vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege());
+    if (!where) return nullptr;
+    const u8* page = vcpu_.memory.page(where->physical);
+    if (page && !vcpu_.memory.holds_code(where->physical)) {
         vcpu_.memory.mark_code(where->physical);
         vcpu_.mmu.revoke_write(where->physical);
     }
+    return page;
+}
+
+Block* Translator::translate(const BlockKey& key, Mode mode) {
+    if (cache_->space_left() < largest_block_code) drop_everything();
+    if (prepare_code_page(key.rip) != key.page) return nullptr;
     GuestBlock guest = read_guest_block(key.rip, key.page);
-    if (guest.instructions.empty() && !guest.straddles) return nullptr;
+    const u64 second_rip = (key.rip | ~page_mask) + 1;
+    const u8* second_page = nullptr;
+    if (guest.straddles) {
+        second_page = prepare_code_page(second_rip);
+        if (!second_page) return nullptr;
+        guest = read_straddling_instruction(key.rip, key.page, second_page);
+    }
+    if (guest.instructions.empty()) return nullptr;
 
     Block& block = cache_->create(key, mode);
     block.lines = guest.lines;
+    block.second_page = second_page;
+    block.second_lines = guest.second_lines;
     asmjit::CodeHolder code;
     const u32 base = cache_->next_code();
     code.init(asmjit::Environment::host(), host_code(base));
     jit::Assembler assembler(&code);
     BlockEmitter e(assembler, stubs_, cache_->table, block, base, options_.chain);
-    if (guest.straddles) {
-        // Two pages, either of which may change or be mapped elsewhere: the interpreter looks at both each
-        // time.
-        guest.instructions.push_back(
-            {.instruction = {}, .rip = key.rip, .last = true, .live_after = x86::flags::status});
-        e.begin_block(x86::flags::status);
-        e.begin_instruction(guest.instructions.front());
-        e.interpret();
-        e.jump_to(key.rip);  // it jumped to itself
-    } else {
-        e.begin_block(guest.instructions.front().live_before() & x86::flags::status);
-        for (const GuestInstruction& g : guest.instructions) {
-            e.begin_instruction(g);
-            emit_instruction(e);
-        }
+    e.begin_block(guest.instructions.front().live_before() & x86::flags::status);
+    for (const GuestInstruction& g : guest.instructions) {
+        e.begin_instruction(g);
+        if (second_page) e.require_mapping(second_rip, second_page);
+        emit_instruction(e);
     }
     const GuestInstruction& last = guest.instructions.back();
-    if (!guest.straddles && !leaves_by_itself(last.instruction)) e.jump_to(last.next_rip());
+    if (!leaves_by_itself(last.instruction)) e.jump_to(last.next_rip());
     e.finish();
     code.flatten();
     code.resolveUnresolvedLinks();
@@ -279,18 +285,42 @@ void Translator::forget_jumps(unsigned privilege) {
     use.halves = {};
 }
 
-void Translator::tlb_flushed(bool global_too) {
-    if (global_too) cache_->disconnect_crossings();
-    for (unsigned p = 0; p < privilege_count; p++)
-        if (global_too || p == static_cast<unsigned>(Privilege::user) || jump_use_[p].local) forget_jumps(p);
+void Translator::forget_all_jumps() {
+    cache_->disconnect_crossings();
+    for (unsigned p = 0; p < privilege_count; p++) forget_jumps(p);
+    jump_tags_ = {};
+    last_tag_ = 0;
+    select_jump_tag();
 }
 
-void Translator::tlb_page_invalidated(GuestLinear page) {
+void Translator::select_jump_tag() {
+    JumpTag& known = jump_tags_[address_space_ % jump_tags_.size()];
+    if (known.address_space != address_space_ || known.tag == 0) {
+        if ((last_tag_ + 1) >> tag_bits) return forget_all_jumps();
+        known = {address_space_, ++last_tag_};
+    }
+    area().jump_tag = known.tag << tag_shift;
+}
+
+void Translator::tlb_flushed(bool global_too, u64 address_space) {
+    address_space_ = address_space;
+    if (global_too) return forget_all_jumps();
+    for (const Privilege p : {Privilege::supervisor, Privilege::supervisor_any})
+        if (jump_use_[static_cast<unsigned>(p)].local) forget_jumps(static_cast<unsigned>(p));
+    select_jump_tag();
+}
+
+void Translator::tlb_page_invalidated(GuestLinear page, bool may_hold_code) {
+    if (!may_hold_code) return;
+    jump_tags_[address_space_ % jump_tags_.size()] = {};  // user code is looked up anew
+    select_jump_tag();
     const u64 hash = (page.value >> page_shift) * 0x9e3779b97f4a7c15 >> 52;
     const bool upper_half = page.value >> 63;
-    for (unsigned p = 0; p < privilege_count; p++)
-        if (jump_use_[p].halves[upper_half] && jump_use_[p].pages[hash >> 6] >> (hash & 63) & 1)
-            forget_jumps(p);
+    for (const Privilege p : {Privilege::supervisor, Privilege::supervisor_any}) {
+        const JumpCacheUse& use = jump_use_[static_cast<unsigned>(p)];
+        if (use.halves[upper_half] && use.pages[hash >> 6] >> (hash & 63) & 1)
+            forget_jumps(static_cast<unsigned>(p));
+    }
     cache_->disconnect_crossings_to(page.value);
 }
 
@@ -301,7 +331,7 @@ void Translator::code_about_to_change(GuestPhysical address, u64 size) {
         dropped = true;
         JumpCache::Entry& entry =
             area().jump_cache[block.key.mode & 3].entries[JumpCache::index(block.key.rip)];
-        if (entry.rip == block.key.rip) entry = {};
+        if (entry.code == host_code(block.entry_flags_saved)) entry = {};
     });
     if (dropped) vcpu_.counters.code_page_invalidations++;
     if (empty) vcpu_.memory.unmark_code(address);
@@ -310,7 +340,7 @@ void Translator::code_about_to_change(GuestPhysical address, u64 size) {
 void Translator::drop_everything() {
     vcpu_.counters.cache_flushes++;
     cache_->clear();
-    for (unsigned p = 0; p < privilege_count; p++) forget_jumps(p);
+    forget_all_jumps();
     // Pages stay marked as code until the next write to them finds no block there.
 }
 

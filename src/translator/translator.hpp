@@ -39,8 +39,8 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
 
     // CodeWriteObserver, TlbFlushObserver: the vCPU's thread
     void code_about_to_change(GuestPhysical address, u64 size) override;
-    void tlb_flushed(bool global_too) override;
-    void tlb_page_invalidated(GuestLinear page) override;
+    void tlb_flushed(bool global_too, u64 address_space) override;
+    void tlb_page_invalidated(GuestLinear page, bool may_hold_code) override;
 
     /// How often each mnemonic was handed to the interpreter, most frequent first: what to translate next.
     [[nodiscard]] std::vector<std::pair<std::string, u64>> fallback_profile() const;
@@ -90,6 +90,14 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     }
     [[nodiscard]] TranslatedCodeArea& area() { return vcpu_.block.translated; }
     void forget_jumps(unsigned privilege);
+    void forget_all_jumps();
+    void select_jump_tag();
+    /// What a jump cache knows `rip` by.
+    [[nodiscard]] u64 jump_key(u64 rip, unsigned privilege) const {
+        return privilege == static_cast<unsigned>(Privilege::user) ? rip ^ vcpu_.block.translated.jump_tag
+                                                                   : rip;
+    }
+    [[nodiscard]] const u8* prepare_code_page(u64 rip);
 
     Vcpu& vcpu_;
     Interpreter& interpreter_;
@@ -110,6 +118,16 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
         std::array<bool, 2> halves{};  // of the address space: which of them it holds code from
     };
     std::array<JumpCacheUse, privilege_count> jump_use_{};
+
+    /// User code's entries carry a tag for their address space, so that they are found again when it returns.
+    struct JumpTag {
+        u64 address_space = 0;
+        u64 tag = 0;
+    };
+    static constexpr unsigned tag_bits = 15, tag_shift = 48;  // bit 63 keeps the halves of the space apart
+    std::array<JumpTag, 64> jump_tags_{};
+    u64 last_tag_ = 0;
+    u64 address_space_ = 0;
 
     std::vector<u8> heat_;  // how often places were interpreted, by hash of RIP
     std::vector<u64> fallbacks_by_mnemonic_;

@@ -278,8 +278,8 @@ TEST_F(PcidTest, InvpcidReachesOtherAddressSpaces) {
 
 struct RecordingObserver final : TlbFlushObserver {
     std::vector<std::string> seen;
-    void tlb_flushed(bool global_too) override { seen.push_back(global_too ? "all" : "local"); }
-    void tlb_page_invalidated(GuestLinear) override { seen.push_back("page"); }
+    void tlb_flushed(bool global_too, u64) override { seen.push_back(global_too ? "all" : "local"); }
+    void tlb_page_invalidated(GuestLinear, bool code) override { seen.push_back(code ? "page" : "data"); }
 };
 
 TEST_F(PcidTest, ObserversHearOfEveryFlush) {
