@@ -94,8 +94,12 @@ u64 components_in_use(const CpuState& state) {
 
 // --- components, memory <- registers
 
-void put_x87(Area& area, const ExtendedState& e, bool rex_w) {
+void put_x87(Area& area, const Vcpu& vcpu, bool rex_w) {
+    const ExtendedState& e = vcpu.state.extended;
     ControlArea c{e.fcw, e.fsw, e.ftw, 0, e.fop, e.fip, e.fdp};
+    // AMD's processors save the pointers of a pending exception only (APM vol. 2, ch. 11.5.3).
+    constexpr u16 exception_summary = 1 << 7;
+    if (vcpu.model.is_amd() && !(e.fsw & exception_summary)) c.fop = 0, c.fip = c.fdp = 0;
     if (!rex_w) {
         c.fip &= 0xffffffff;
         c.fdp &= 0xffffffff;
@@ -173,7 +177,7 @@ unsigned area_size(u64 components) { return components & xcr0::avx ? sizeof(Exte
 void fxsave(Vcpu& vcpu, GuestLinear where, bool rex_w) {
     require_fxsave(vcpu, where);
     Area area(vcpu, where, header_offset, Access::write);
-    put_x87(area, vcpu.state.extended, rex_w);
+    put_x87(area, vcpu, rex_w);
     put_mxcsr(area, vcpu.state.extended);
     if (vcpu.state.cr4 & cr4::osfxsr) put_xmm(area, vcpu.state);
 }
@@ -199,7 +203,7 @@ void xsave(Vcpu& vcpu, GuestLinear where, u64 requested_mask, XsaveForm form, bo
 
     const u64 spanned = form == XsaveForm::xsave ? requested : written;
     Area area(vcpu, where, area_size(spanned), Access::write);
-    if (written & xcr0::x87) put_x87(area, state.extended, rex_w);
+    if (written & xcr0::x87) put_x87(area, vcpu, rex_w);
     const u64 mxcsr_with =
         form == XsaveForm::xsavec ? written & xcr0::sse : requested & (xcr0::sse | xcr0::avx);
     if (mxcsr_with) put_mxcsr(area, state.extended);

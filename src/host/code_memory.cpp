@@ -24,6 +24,8 @@ Result<CodeMemory> CodeMemory::create(u64 bytes) {
         return fail(
             fmt::format("the host does not let this process run generated code: {}", std::strerror(errno)));
     memory.executable_ = static_cast<u8*>(executable);
+    // A wish: it saves instruction-TLB misses where the host grants huge pages to shared memory.
+    for (void* mapping : {writable, executable}) madvise(mapping, bytes, MADV_HUGEPAGE);
     return memory;
 }
 

@@ -12,6 +12,10 @@ namespace softmetal::interpreter {
     constexpr u64 in_ah = x86::flags::status & 0xff;
     return (captured >> 8 & in_ah) | (captured & u64{1}) << 11;
 }
+/// AH for SAHF; OF is not in it.
+[[nodiscard]] inline u16 status_to_ah(u64 rflags) {
+    return static_cast<u16>((rflags & x86::flags::status & 0xff) << 8);
+}
 inline void set_status(u64& rflags, u64 status, u64 which = x86::flags::status) {
     rflags = (rflags & ~which) | (status & which);
 }

@@ -145,9 +145,10 @@ Semantics unary(const Instruction& i) {
 
 template <Word T>
 void multiply(Vcpu& vcpu, const Instruction& i, T a, T b) {
-    u16 captured;
-    asm("imul %[b], %[a]\n\tlahf\n\tseto %%al" : [a] "+r"(a), "=&a"(captured) : [b] "r"(b) : "cc");
-    set_status(vcpu.state.rflags, status_of(captured));
+    // The flags it leaves undefined may be those from before (AMD), so they go in.
+    u16 flags_in_out = status_to_ah(vcpu.state.rflags);
+    asm("sahf\n\timul %[b], %[a]\n\tlahf\n\tseto %%al" : [a] "+r"(a), "+a"(flags_in_out) : [b] "r"(b) : "cc");
+    set_status(vcpu.state.rflags, status_of(flags_in_out));
     RegisterOperand::write<T>(vcpu, i, 0, a);
 }
 
