@@ -58,6 +58,7 @@ bool FastCalls::save_extended(u64 where, u64 next, bool rex_w) {
     const u64 requested = edx_eax(vcpu_.state) & vcpu_.state.xcr0;
     asm volatile("xsavec64 %0" : "=m"(image_) : "a"(static_cast<u32>(requested)), "d"(0) : "memory");
     const u64 saved = image_.xstate_bv;
+    image_.mxcsr_mask = mxcsr_writable;  // not the host's
     if (saved & xcr0::x87 && image_.fip - reinterpret_cast<u64>(code_.data()) < code_.size()) {
         image_.fip = image_.fdp = 0;
         image_.fop = 0;

@@ -1,5 +1,5 @@
 // Whole small programs in the translator, against expected results and against the interpreter.
-#include "../translator/small_guest.hpp"
+#include "same_in_both.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,25 +7,9 @@ namespace softmetal {
 namespace {
 
 using namespace asmjit::x86;
+using testing::same_in_both;
 using testing::SmallGuest;
 using Assembler = SmallGuest::Assembler;
-
-/// Runs the program in both engines and compares registers, vectors and the data page.
-void same_in_both(const std::function<void(Assembler&)>& program) {
-    SmallGuest reference(program), translated(program);
-    reference.run_interpreted();
-    translated.run_translated();
-    ASSERT_NE(reference.vcpu.state.activity, Activity::running);
-    ASSERT_EQ(reference.vcpu.state.activity, translated.vcpu.state.activity);
-    EXPECT_EQ(reference.vector(), translated.vector());
-    EXPECT_EQ(reference.vcpu.state.rip, translated.vcpu.state.rip);
-    for (unsigned n = 0; n < 16; n++)
-        EXPECT_EQ(reference.vcpu.state.gpr[n], translated.vcpu.state.gpr[n]) << n;
-    EXPECT_EQ(std::memcmp(&reference.at<u8>(SmallGuest::data), &translated.at<u8>(SmallGuest::data), 0x10000),
-              0);
-    EXPECT_EQ(std::memcmp(&reference.vcpu.state.extended.xmm, &translated.vcpu.state.extended.xmm, 256), 0);
-    EXPECT_GT(translated.vcpu.counters.blocks_translated, 0u);
-}
 
 void fill_registers(Assembler& a) {
     for (u32 n = 0; n < 16; n++)
