@@ -21,11 +21,13 @@ Result<std::unique_ptr<RawFile>> RawFile::open(host::UniqueFd fd, bool read_only
     const auto info = host::file_info(fd.get());
     if (!info) return fail("cannot use the disk image: " + info.error().message);
     if (info->size == 0) return fail("cannot use the disk image: it is empty");
-    if (info->size % sector != 0)
-        return fail(fmt::format(
-            "cannot use the disk image: its size of {} bytes is not a multiple of {}; "
-            "truncate it to {} or extend it to {}",
-            info->size, sector, info->size / sector * sector, (info->size / sector + 1) * sector));
+    if (const u64 whole = info->size / sector * sector; whole != info->size) {
+        const std::string shorter = whole ? fmt::format("truncate it to {} or ", whole) : "";
+        return fail(
+            fmt::format("cannot use the disk image: its size of {} bytes is not a multiple of {}; {}extend "
+                        "it to {}",
+                        info->size, sector, shorter, whole + sector));
+    }
     return std::unique_ptr<RawFile>(new RawFile(std::move(fd), info->size, read_only || !info->writable));
 }
 

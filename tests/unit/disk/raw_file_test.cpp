@@ -131,6 +131,9 @@ TEST(RawFile, RefusesWhatIsNoDisk) {
     const auto odd = RawFile::open(memory_file(1000), false);
     ASSERT_FALSE(odd.has_value());
     EXPECT_NE(odd.error().message.find("truncate it to 512 or extend it to 1024"), std::string::npos);
+    const auto tiny = RawFile::open(memory_file(511), false);  // cut to nothing it would be refused again
+    ASSERT_FALSE(tiny.has_value());
+    EXPECT_NE(tiny.error().message.find("a multiple of 512; extend it to 512"), std::string::npos);
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
     host::UniqueFd a(ends[0]), b(ends[1]);
