@@ -1,5 +1,7 @@
 #include "disk/raw_file.hpp"
 
+#include "host/signal_watch.hpp"
+
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +9,7 @@
 #include <future>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace softmetal::disk {
@@ -139,6 +142,24 @@ TEST(RawFile, RefusesWhatIsNoDisk) {
     host::UniqueFd a(ends[0]), b(ends[1]);
     EXPECT_FALSE(RawFile::open(std::move(a), false).has_value());
     EXPECT_FALSE(RawFile::open(host::UniqueFd(), false).has_value());
+}
+
+// ulimit -f: by default the system kills whoever writes there.
+TEST(RawFile, BeyondTheFileSizeLimitIsAnError) {
+    auto disk = std::move(*RawFile::open(memory_file(1 << 20), false));
+    host::make_writes_fail_softly();
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit limited{1 << 19, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
+    const auto data = pattern(4096, 0);
+    const auto within = wait([&](auto done) { disk->write((1 << 19) - 4096, data, done); });
+    const auto beyond = wait([&](auto done) { disk->write(1 << 19, data, done); });
+    const auto across = wait([&](auto done) { disk->write((1 << 19) - 512, data, done); });
+    setrlimit(RLIMIT_FSIZE, &before);
+    EXPECT_EQ(within, BlockStatus::ok);
+    EXPECT_EQ(beyond, BlockStatus::io_error);
+    EXPECT_EQ(across, BlockStatus::io_error);
 }
 
 TEST(RawFile, AFullFileSystemIsNoSpace) {
