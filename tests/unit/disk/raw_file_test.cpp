@@ -65,6 +65,7 @@ TEST_F(RawFileTest, BeyondTheEndIsAnError) {
     EXPECT_EQ(wait([&](auto done) { disk->discard(512, ~u64{0}, done); }), BlockStatus::io_error);
     EXPECT_EQ(wait([&](auto done) { disk->write_zeroes(1 << 20, 512, done); }), BlockStatus::io_error);
     EXPECT_EQ(read((1 << 20) - 1024, two), BlockStatus::ok);
+    EXPECT_EQ(disk->first_failure(), "");  // the guest's mistake, not the host's
 }
 
 TEST_F(RawFileTest, DiscardAndWriteZeroes) {
@@ -160,6 +161,7 @@ TEST(RawFile, BeyondTheFileSizeLimitIsAnError) {
     EXPECT_EQ(within, BlockStatus::ok);
     EXPECT_EQ(beyond, BlockStatus::io_error);
     EXPECT_EQ(across, BlockStatus::io_error);
+    EXPECT_EQ(disk->first_failure(), "cannot write: File too large");
 }
 
 TEST(RawFile, AFullFileSystemIsNoSpace) {
