@@ -4,6 +4,7 @@
 #include "host/byte_socket.hpp"
 #include "host/child_process.hpp"
 #include "host/process_exit.hpp"
+#include "host/signal_watch.hpp"
 #include "machine/vm_process/vm_process.hpp"
 #include "options.hpp"
 #include "run_command.hpp"
@@ -38,6 +39,7 @@ int print_and_exit(const CLI::App& app, const CLI::Success& request) {
 
 int main(int argc, char** argv) {
     host::occupy_standard_descriptors();
+    host::make_writes_fail_softly();  // here for both processes: a child starts with the default actions
     if (argc == 2 && std::string_view(argv[1]) == "vm-process") return be_vm_process();
 
     CLI::App app("Runs whole x86 operating systems in an ordinary process, without hardware virtualization.",

@@ -62,10 +62,9 @@ bool is_reset(const LifeEnd& end) {
            end.report->reason == EndReason::reset && !end.signal && !end.quit && end.output_error.empty();
 }
 
-int report_failures(const LifeEnd& end, int status) {
-    if (!end.report) return status;
-    for (const std::string& failure : end.report->failures) complain(printable(failure));
-    return end.report->failures.empty() ? status : exit_codes::host_error;
+int report_failures(const std::vector<std::string>& failures, int status) {
+    for (const std::string& failure : failures) complain(printable(failure));
+    return failures.empty() ? status : exit_codes::host_error;
 }
 
 int report_statistics(const RunOptions& options, const LifeEnd& end, int status) {
@@ -103,15 +102,18 @@ int run_command(const RunOptions& options) {
         complain(supervisor.error().message);
         return exit_codes::host_error;
     }
+    std::vector<std::string> failures;  // of all lives of the machine: a restart does not undo them
     for (;;) {
         auto end = (*supervisor)->run(inputs->request, files);
+        if (end && end->report)
+            failures.insert(failures.end(), end->report->failures.begin(), end->report->failures.end());
         if (end && is_reset(*end) && options.on_reset == OnReset::restart) continue;
         (*supervisor)->restore_terminal();
         if (!end) {
             complain(end.error().message);
             return exit_codes::host_error;
         }
-        return report_statistics(options, *end, report_failures(*end, report_end(*end)));
+        return report_statistics(options, *end, report_failures(failures, report_end(*end)));
     }
 }
 

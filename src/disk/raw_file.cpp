@@ -1,5 +1,7 @@
 #include "disk/raw_file.hpp"
 
+#include "host/byte_socket.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <vector>
@@ -8,30 +10,36 @@ namespace softmetal::disk {
 
 using bus::BlockStatus;
 
-namespace {
-
-BlockStatus status(const host::OsResult& result) {
-    if (result) return BlockStatus::ok;
-    return result.error().no_space() ? BlockStatus::no_space : BlockStatus::io_error;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<RawFile>> RawFile::open(host::UniqueFd fd, bool read_only) {
     const auto info = host::file_info(fd.get());
     if (!info) return fail("cannot use the disk image: " + info.error().message);
     if (info->size == 0) return fail("cannot use the disk image: it is empty");
-    if (info->size % sector != 0)
-        return fail(fmt::format(
-            "cannot use the disk image: its size of {} bytes is not a multiple of {}; "
-            "truncate it to {} or extend it to {}",
-            info->size, sector, info->size / sector * sector, (info->size / sector + 1) * sector));
+    if (const u64 whole = info->size / sector * sector; whole != info->size) {
+        const std::string shorter = whole ? fmt::format("truncate it to {} or ", whole) : "";
+        return fail(
+            fmt::format("cannot use the disk image: its size of {} bytes is not a multiple of {}; {}extend "
+                        "it to {}",
+                        info->size, sector, shorter, whole + sector));
+    }
     return std::unique_ptr<RawFile>(new RawFile(std::move(fd), info->size, read_only || !info->writable));
+}
+
+BlockStatus RawFile::status(std::string_view action, const host::OsResult& result) {
+    if (result) return BlockStatus::ok;
+    const std::lock_guard lock(mutex_);
+    if (first_failure_.empty())
+        first_failure_ = fmt::format("cannot {}: {}", action, host::error_text(result.error().code));
+    return result.error().no_space() ? BlockStatus::no_space : BlockStatus::io_error;
+}
+
+std::string RawFile::first_failure() const {
+    const std::lock_guard lock(mutex_);
+    return first_failure_;
 }
 
 void RawFile::read(u64 offset, std::span<std::byte> into, Completion done) {
     workers_.submit([this, offset, into, done = std::move(done)] {
-        done(inside(offset, into.size()) ? status(host::read_at(fd_.get(), offset, into))
+        done(inside(offset, into.size()) ? status("read", host::read_at(fd_.get(), offset, into))
                                          : BlockStatus::io_error);
     });
 }
@@ -39,13 +47,13 @@ void RawFile::read(u64 offset, std::span<std::byte> into, Completion done) {
 void RawFile::write(u64 offset, std::span<const std::byte> from, Completion done) {
     workers_.submit([this, offset, from, done = std::move(done)] {
         const bool allowed = !read_only_ && inside(offset, from.size());
-        done(allowed ? status(host::write_at(fd_.get(), offset, from)) : BlockStatus::io_error);
+        done(allowed ? status("write", host::write_at(fd_.get(), offset, from)) : BlockStatus::io_error);
     });
 }
 
 void RawFile::flush(Completion done) {
     workers_.submit([this, done = std::move(done)] {
-        done(read_only_ ? BlockStatus::ok : status(host::sync_data(fd_.get())));
+        done(read_only_ ? BlockStatus::ok : status("flush", host::sync_data(fd_.get())));
     });
 }
 
@@ -55,14 +63,14 @@ void RawFile::discard(u64 offset, u64 length, Completion done) {
         if (length == 0) return done(BlockStatus::ok);
         // A discard is a hint: where no hole can be made, nothing needs to happen.
         const auto punched = host::punch_hole(fd_.get(), offset, length);
-        done(punched ? BlockStatus::ok : status(std::unexpected(punched.error())));
+        done(punched ? BlockStatus::ok : status("discard", std::unexpected(punched.error())));
     });
 }
 
 void RawFile::write_zeroes(u64 offset, u64 length, Completion done) {
     workers_.submit([this, offset, length, done = std::move(done)] {
         const bool allowed = !read_only_ && inside(offset, length);
-        done(allowed ? status(write_zeroes_now(offset, length)) : BlockStatus::io_error);
+        done(allowed ? status("write", write_zeroes_now(offset, length)) : BlockStatus::io_error);
     });
 }
 

@@ -8,6 +8,9 @@
 #include "host/unique_fd.hpp"
 
 #include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
 
 namespace softmetal::disk {
 
@@ -27,6 +30,10 @@ class RawFile final : public bus::BlockStore {
     void discard(u64 offset, u64 length, Completion done) override;
     void write_zeroes(u64 offset, u64 length, Completion done) override;
 
+    /// What the host refused first, "cannot write: No space left on device"; empty where it refused nothing.
+    /// The guest has seen an I/O error and cannot know why.
+    [[nodiscard]] std::string first_failure() const;
+
  private:
     RawFile(host::UniqueFd fd, u64 size, bool read_only)
         : fd_(std::move(fd)), size_(size), read_only_(read_only) {}
@@ -34,11 +41,14 @@ class RawFile final : public bus::BlockStore {
         return offset <= size_ && length <= size_ - offset;
     }
     [[nodiscard]] host::OsResult write_zeroes_now(u64 offset, u64 length);
+    [[nodiscard]] bus::BlockStatus status(std::string_view action, const host::OsResult& result);
 
     host::UniqueFd fd_;
     u64 size_;
     bool read_only_;
-    WorkerPool workers_{2};  // last: its jobs use the rest
+    mutable std::mutex mutex_;
+    std::string first_failure_;  // guarded by mutex_
+    WorkerPool workers_{2};      // last: its jobs use the rest
 };
 
 }  // namespace softmetal::disk

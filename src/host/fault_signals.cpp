@@ -34,7 +34,20 @@ std::mutex routes_mutex;
 
 constexpr std::array<int, 4> fault_signals = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 
-void on_fault(int signal, siginfo_t*, void* context) {
+void die_of(int signal) {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    sigaction(signal, &action, nullptr);
+}
+
+void on_fault(int signal, siginfo_t* info, void* context) {
+    // Sent by a process (kill, abort), so the frame tells of no fault and no retried instruction would repeat
+    // it.
+    if (info->si_code <= 0) {
+        die_of(signal);
+        raise(signal);
+        return;
+    }
     FaultFrame frame(context);
     const u64 rip = frame.rip();
     for (Route& route : routes) {
@@ -42,10 +55,7 @@ void on_fault(int signal, siginfo_t*, void* context) {
             continue;
         if (route.handler.load()(frame, route.owner.load())) return;
     }
-    // Not ours: back to the default action, which the retried instruction then meets.
-    struct sigaction action {};
-    action.sa_handler = SIG_DFL;
-    sigaction(signal, &action, nullptr);
+    die_of(signal);  // not ours: the retried instruction meets the default action
 }
 
 void install_once() {

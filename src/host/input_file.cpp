@@ -1,5 +1,7 @@
 #include "host/input_file.hpp"
 
+#include "host/file_io.hpp"
+
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -34,13 +36,12 @@ Result<> lock_file(int fd, bool exclusive, const std::string& what, const std::s
 }
 
 Result<std::vector<std::byte>> read_whole_file(int fd, u64 maximum, const std::string& what) {
-    struct stat status {};
-    if (fstat(fd, &status) != 0)
-        return fail(fmt::format("cannot read the {}: {}", what, std::strerror(errno)));
-    const auto size = static_cast<u64>(status.st_size);
+    const auto info = file_info(fd);  // not fstat alone: a block device has no st_size
+    if (!info) return fail(fmt::format("cannot read the {}: {}", what, info.error().message));
+    const u64 size = info->size;
     if (size > maximum)
-        return fail(fmt::format("the {} takes {} bytes, more than the {} bytes there is room for", what, size,
-                                maximum));
+        return fail(fmt::format("the {} of {} bytes does not fit into the guest's {} bytes of memory", what,
+                                size, maximum));
     std::vector<std::byte> contents(size);
     u64 done = 0;
     while (done < size) {

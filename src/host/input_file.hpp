@@ -21,7 +21,8 @@ enum class FileAccess { read, read_write };
 /// `exclusive` tolerates nobody else, otherwise other readers are welcome.
 [[nodiscard]] Result<> lock_file(int fd, bool exclusive, const std::string& what, const std::string& path);
 
-/// The whole of a regular file, from its beginning whatever the descriptor's position is.
+/// The whole of a regular file or block device, which must fit into `maximum` bytes of guest memory, from its
+/// beginning whatever the descriptor's position is.
 [[nodiscard]] Result<std::vector<std::byte>> read_whole_file(int fd, u64 maximum, const std::string& what);
 
 /// What this host could give at most: memory and swap.

@@ -10,7 +10,6 @@
 namespace softmetal::host {
 
 Result<SignalWatch> SignalWatch::create(std::initializer_list<int> signals) {
-    std::signal(SIGPIPE, SIG_IGN);
     sigset_t set;
     sigemptyset(&set);
     for (int signal : signals) sigaddset(&set, signal);
@@ -24,6 +23,11 @@ std::optional<int> SignalWatch::next() {
     signalfd_siginfo info{};
     if (::read(fd_.get(), &info, sizeof info) != sizeof info) return std::nullopt;
     return static_cast<int>(info.ssi_signo);
+}
+
+void make_writes_fail_softly() {
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
 }
 
 void stop_self() { raise(SIGSTOP); }

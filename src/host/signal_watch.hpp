@@ -11,7 +11,7 @@ namespace softmetal::host {
 
 class SignalWatch {
  public:
-    /// Blocks `signals` in this thread and those it starts. SIGPIPE is ignored: writes say EPIPE instead.
+    /// Blocks `signals` in this thread and those it starts.
     [[nodiscard]] static Result<SignalWatch> create(std::initializer_list<int> signals);
     [[nodiscard]] int fd() const { return fd_.get(); }
     /// The next signal that has come; none where there is none (any more).
@@ -21,6 +21,10 @@ class SignalWatch {
     explicit SignalWatch(UniqueFd fd) : fd_(std::move(fd)) {}
     UniqueFd fd_;
 };
+
+/// A write to a reader that has gone, or beyond the file size that the user may have (ulimit -f), fails with
+/// EPIPE or EFBIG from now on; by default it would kill the process.
+void make_writes_fail_softly();
 
 /// Stops this process as the terminal's Ctrl-Z does; returns when it is continued.
 void stop_self();

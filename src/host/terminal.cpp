@@ -31,7 +31,12 @@ void restore_mode() {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-void on_crash(int signal) {
+// Those that end a program by default, but for SIGKILL, which nobody can answer, SIGPIPE and SIGXFSZ, which
+// are ignored (make_writes_fail_softly), and those that the owner takes (SIGINT, SIGTERM, SIGHUP).
+constexpr int deadly[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,  SIGABRT,   SIGTRAP, SIGSYS, SIGQUIT,  SIGXCPU,
+                          SIGUSR1, SIGUSR2, SIGALRM, SIGPROF, SIGVTALRM, SIGIO,   SIGPWR, SIGSTKFLT};
+
+void on_deadly_signal(int signal) {
     restore_mode();
     raise(signal);  // the handler was reset to the default on entry
 }
@@ -59,10 +64,9 @@ UniqueFd reopen_without_waiting(int fd) {
 Result<RawTerminal> RawTerminal::enter(int fd) {
     static const bool hooks_installed = [] {
         struct sigaction action {};
-        action.sa_handler = on_crash;
+        action.sa_handler = on_deadly_signal;
         action.sa_flags = SA_RESETHAND | SA_NODEFER;
-        for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGQUIT, SIGXCPU})
-            sigaction(signal, &action, nullptr);
+        for (int signal : deadly) sigaction(signal, &action, nullptr);
         return std::atexit(restore_mode) == 0;
     }();
     if (!hooks_installed || tcgetattr(fd, &former_mode) != 0 || !set_raw(fd))

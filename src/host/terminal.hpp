@@ -15,8 +15,8 @@ namespace softmetal::host {
 [[nodiscard]] UniqueFd reopen_without_waiting(int fd);
 
 /// Every key, Ctrl-C included, arrives as a byte and nothing is echoed or translated. The former mode comes
-/// back on destruction, on exit(), and on the signals that kill a program for its own mistakes (SIGSEGV,
-/// SIGABRT...). Signals from outside (SIGTERM...) the owner must turn into an orderly exit. One at a time.
+/// back on destruction, on exit(), and on the signals that kill a program (SIGSEGV, SIGABRT, SIGUSR1...).
+/// SIGINT, SIGTERM and SIGHUP the owner must turn into an orderly exit. One at a time.
 class RawTerminal {
  public:
     [[nodiscard]] static Result<RawTerminal> enter(int fd);

@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <limits>
 #include <map>
 
 namespace softmetal::machine {
@@ -89,11 +90,17 @@ struct Board::Parts {
     [[nodiscard]] bus::Nanoseconds time_of_tsc(const Vcpu& vcpu, u64 tsc) const;
 };
 
-/// The inverse of Vcpu::time_stamp_counter, rounded up; time 0 where the counter is past that value.
+/// The inverse of Vcpu::time_stamp_counter, rounded up; time 0 where the counter is past that value. The two
+/// are compared as the processor does it, unsigned (SDM vol. 3, 10.5.4.1), so every larger value lies ahead;
+/// one that virtual time cannot reach is as far away as can be said.
 bus::Nanoseconds Board::Parts::time_of_tsc(const Vcpu& vcpu, u64 tsc) const {
     static_assert(layout::tsc_hz == bus::nanoseconds_per_second);
-    const u64 ticks = tsc - vcpu.state.tsc_adjust;
-    return static_cast<i64>(tsc - vcpu.time_stamp_counter()) <= 0 ? 0 : ticks;
+    constexpr auto farthest = std::numeric_limits<bus::Nanoseconds>::max();
+    const bus::Nanoseconds now = clock.now();
+    const u64 counter = ticks_at(now, layout::tsc_hz) + vcpu.state.tsc_adjust;
+    if (tsc <= counter) return 0;
+    const u64 ahead = tsc - counter;
+    return ahead > farthest - now ? farthest : now + ahead;
 }
 
 void Board::Parts::add_processors(unsigned count) {

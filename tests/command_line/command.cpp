@@ -46,7 +46,8 @@ Command::Command(const std::vector<std::string>& arguments, Streams streams,
     for (const std::string& argument : arguments) script += " " + quoted(argument);
     script += " " + redirections;
     if (streams == Streams::terminal) {
-        pid_ = forkpty(&in_, nullptr, nullptr, nullptr);
+        const termios mode = former_mode();
+        pid_ = forkpty(&in_, nullptr, &mode, nullptr);
         if (pid_ == 0) execute(script);
         fcntl(in_, F_SETFD, FD_CLOEXEC);
         out_ = dup(in_);
@@ -85,6 +86,19 @@ void Command::type(std::string_view text) {
 void Command::close_input() { close_once(in_); }
 void Command::close_output() { close_once(out_); }
 void Command::signal(int number) const { kill(pid_, number); }
+
+termios Command::former_mode() {
+    termios mode{};
+    mode.c_iflag = ICRNL | IXON | IXANY;
+    mode.c_oflag = OPOST | ONLCR;
+    mode.c_cflag = CS8 | CREAD | B38400;
+    mode.c_lflag = ISIG | ICANON | ECHO | ECHOE | IEXTEN;
+    mode.c_cc[VINTR] = 'G' - '@';
+    mode.c_cc[VEOF] = 'D' - '@';
+    mode.c_cc[VERASE] = 0x7f;
+    mode.c_cc[VMIN] = 1;
+    return mode;
+}
 
 /// False where nothing came in time or both streams are at their end.
 bool Command::read_some(int timeout_ms) {

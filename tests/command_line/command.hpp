@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <termios.h>
 #include <thread>
 #include <vector>
 
@@ -41,6 +42,8 @@ class Command {
     [[nodiscard]] const std::string& errors() const { return errors_; }
     /// The descriptor of our side of the terminal.
     [[nodiscard]] int terminal() const { return in_; }
+    /// The mode the terminal had before the command started; no program's default.
+    [[nodiscard]] static termios former_mode();
 
  private:
     bool read_some(int timeout_ms);

@@ -2,8 +2,12 @@
 #include "command.hpp"
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace softmetal {
 namespace {
@@ -61,6 +65,25 @@ TEST(Console, FullDiskIsAnError) {
     Command command(run_guest("hello"), Streams::pipes, "> /dev/full");
     EXPECT_EQ(command.status(), 4);
     EXPECT_THAT(command.errors(), HasSubstr("standard output: No space left on device"));
+}
+
+TEST(Console, FileSizeLimitIsAnError) {
+    // The limit holds for the machine's memory files too, so it is large, and the file nearly as large.
+    constexpr rlim_t limit = rlim_t{1} << 30;
+    const auto path =
+        std::filesystem::temp_directory_path() / ("softmetal-limit-" + std::to_string(getpid()));
+    std::ofstream(path).close();
+    std::filesystem::resize_file(path, limit - 2);
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit limited{limit, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
+    Command command(run_guest("hello"), Streams::pipes, ">> " + path.string());
+    setrlimit(RLIMIT_FSIZE, &before);
+    EXPECT_EQ(command.status(), 4);
+    EXPECT_EQ(std::filesystem::file_size(path), limit);
+    EXPECT_THAT(command.errors(), HasSubstr("standard output: File too large"));
+    std::filesystem::remove(path);
 }
 
 TEST(Console, ReaderThatLeavesEndsTheRun) {

@@ -57,12 +57,16 @@ TEST_P(StopSignal, StopsTheMachineAndIsTheStatus) {
 }
 INSTANTIATE_TEST_SUITE_P(Signals, StopSignal, ::testing::Values(SIGINT, SIGTERM, SIGHUP));
 
+// SIGSEGV and SIGFPE too, which the VM process handles where its generated code raises them.
 TEST(Ending, KilledVmProcessIsReported) {
-    Command command(run_guest("echo"));
-    ASSERT_TRUE(command.shows("ready"));
-    kill(command.vm_process_id(), SIGKILL);
-    EXPECT_EQ(command.status(), 4);
-    EXPECT_THAT(command.errors(), HasSubstr("the VM process died: it was killed by signal 9"));
+    for (const int signal : {SIGKILL, SIGTERM, SIGSEGV, SIGFPE}) {
+        Command command(run_guest("echo"));
+        ASSERT_TRUE(command.shows("ready"));
+        kill(command.vm_process_id(), signal);
+        EXPECT_EQ(command.status(), 4);
+        EXPECT_THAT(command.errors(),
+                    HasSubstr("the VM process died: it was killed by signal " + std::to_string(signal)));
+    }
 }
 
 TEST(Ending, VmProcessDiesWithItsParent) {

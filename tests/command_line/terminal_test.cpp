@@ -2,6 +2,7 @@
 // guest.
 #include "command.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <gmock/gmock.h>
@@ -22,6 +23,13 @@ class Terminal : public ::testing::Test {
         return mode;
     }
     [[nodiscard]] bool is_raw() const { return !(mode().c_lflag & (ICANON | ECHO | ISIG)); }
+    /// What `stty -g` would print is as before: every flag, every control character, the speed.
+    [[nodiscard]] bool is_restored() const {
+        const termios now = mode(), before = Command::former_mode();
+        return now.c_iflag == before.c_iflag && now.c_oflag == before.c_oflag &&
+               now.c_cflag == before.c_cflag && now.c_lflag == before.c_lflag &&
+               std::ranges::equal(now.c_cc, before.c_cc);
+    }
     void SetUp() override {
         ASSERT_TRUE(command.shows("Ctrl-A x quits"));
         ASSERT_TRUE(command.shows("ready"));
@@ -34,13 +42,13 @@ TEST_F(Terminal, GuestGetsControlKeysAndEchoes) {
     EXPECT_TRUE(command.shows("a\x03z"));
     command.type("Q");
     EXPECT_EQ(command.status(), 0);
-    EXPECT_FALSE(is_raw());
+    EXPECT_TRUE(is_restored());
 }
 
 TEST_F(Terminal, CtrlAThenXQuits) {
     command.type("\x01x");
     EXPECT_EQ(command.status(), 0);
-    EXPECT_FALSE(is_raw());
+    EXPECT_TRUE(is_restored());
 }
 
 TEST_F(Terminal, CtrlATwiceReachesTheGuest) {
@@ -53,27 +61,31 @@ TEST_F(Terminal, CtrlAThenHHelps) {
     EXPECT_TRUE(command.shows("Ctrl-A p  press its power button\r\n"));
 }
 
-TEST_F(Terminal, IsRestoredAfterASignal) {
-    command.signal(SIGTERM);
-    EXPECT_EQ(command.status(), 143);
-    EXPECT_FALSE(is_raw());
+TEST_F(Terminal, IsRestoredWhenTheGuestCrashes) {
+    command.type("T");
+    EXPECT_EQ(command.status(), 3);
+    EXPECT_TRUE(is_restored());
 }
+
+class TerminalAfterSignal : public Terminal, public ::testing::WithParamInterface<int> {};
+TEST_P(TerminalAfterSignal, IsRestored) {
+    command.signal(GetParam());
+    EXPECT_NE(command.status(), 0);
+    EXPECT_TRUE(is_restored());
+}
+INSTANTIATE_TEST_SUITE_P(Signals, TerminalAfterSignal,
+                         ::testing::Values(SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGSEGV, SIGABRT, SIGUSR1,
+                                           SIGUSR2, SIGALRM));
 
 TEST_F(Terminal, IsRestoredWhenTheVmProcessDies) {
     kill(command.vm_process_id(), SIGKILL);
     EXPECT_EQ(command.status(), 4);
-    EXPECT_FALSE(is_raw());
-}
-
-TEST_F(Terminal, IsRestoredWhenTheProgramCrashes) {
-    command.signal(SIGSEGV);
-    EXPECT_NE(command.status(), 0);
-    EXPECT_FALSE(is_raw());
+    EXPECT_TRUE(is_restored());
 }
 
 TEST_F(Terminal, IsLentBackWhileStopped) {
     command.signal(SIGTSTP);
-    ASSERT_TRUE(eventually([&] { return !is_raw(); }));
+    ASSERT_TRUE(eventually([&] { return is_restored(); }));
     command.signal(SIGCONT);
     ASSERT_TRUE(eventually([&] { return is_raw(); }));
     command.type("on");

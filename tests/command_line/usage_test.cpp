@@ -19,13 +19,24 @@ struct Mistake {
     const char* message;
 };
 
-// The tests of this file run as processes beside each other and make the same files: a file appears whole or not at all.
-std::filesystem::path test_file(const std::string& name, const std::string& contents) {
+// The tests of this file run as processes beside each other and make the same files: a file appears whole or
+// not at all. `size`, where given, lengthens it by a hole.
+std::filesystem::path test_file(const std::string& name, const std::string& contents,
+                                std::uintmax_t size = 0) {
     const auto path = std::filesystem::temp_directory_path() / ("softmetal-usage-" + name);
     const auto unfinished = path.string() + "." + std::to_string(::getpid());
     std::ofstream(unfinished, std::ios::binary) << contents;
+    if (size != 0) std::filesystem::resize_file(unfinished, size);
     std::filesystem::rename(unfinished, path);
     return path;
+}
+
+/// An assembled guest without its last byte.
+std::string truncated_guest() {
+    std::ifstream file(run_guest("hello")[2], std::ios::binary);
+    std::string contents{std::istreambuf_iterator<char>(file), {}};
+    if (!contents.empty()) contents.pop_back();
+    return contents;
 }
 
 void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; }
@@ -83,8 +94,17 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"kernel_text", {"run", "--kernel", test_file("text", "hello\n")}, "not a Linux bzImage"},
         Mistake{"kernel_empty", {"run", "--kernel", test_file("empty", "")}, "kernel"},
         Mistake{"kernel_large",
-                {"run", "--kernel", test_file("large", std::string(5 << 20, 'x')), "--memory", "4M"},
-                "more than"},
+                {"run", "--kernel", test_file("large", "", 5 << 20), "--memory", "4M"},
+                "does not fit"},
+        Mistake{"kernel_truncated",
+                {"run", "--kernel", test_file("truncated", truncated_guest())},
+                "the kernel is truncated"},
+        Mistake{"initrd_larger_than_memory",
+                run_guest("hello", {"--initrd", test_file("initrd", "", 17 << 20)}),
+                "the initrd of 17825792 bytes does not fit into the guest's 16777216 bytes of memory"},
+        Mistake{"initrd_too_large_beside_the_kernel",
+                run_guest("hello", {"--initrd", test_file("close", "", 16 << 20)}),
+                "does not fit into guest memory beside the kernel"},
         Mistake{"initrd_missing", run_guest("hello", {"--initrd", "/nonexistent"}), "initrd '/nonexistent'"},
         Mistake{"disk_missing", run_guest("hello", {"--disk", "/nonexistent"}), "disk '/nonexistent'"},
         Mistake{"disk_directory", run_guest("hello", {"--disk", "/tmp"}), "disk '/tmp' is a directory"},

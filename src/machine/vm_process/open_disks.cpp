@@ -1,7 +1,5 @@
 #include "machine/vm_process/open_disks.hpp"
 
-#include "disk/raw_file.hpp"
-
 #include <fmt/format.h>
 #include <future>
 
@@ -21,6 +19,7 @@ Result<std::unique_ptr<OpenDisks>> OpenDisks::create(const std::vector<StartRequ
 
 std::vector<bus::BlockStore*> OpenDisks::stores() const {
     std::vector<bus::BlockStore*> stores;
+    stores.reserve(stores_.size());
     for (const auto& store : stores_) stores.push_back(store.get());
     return stores;
 }
@@ -30,9 +29,12 @@ std::vector<std::string> OpenDisks::flush() {
     for (std::size_t i = 0; i < stores_.size(); ++i)
         stores_[i]->flush([&promise = flushed[i]](bus::BlockStatus status) { promise.set_value(status); });
     std::vector<std::string> failures;
-    for (std::size_t i = 0; i < stores_.size(); ++i)
-        if (flushed[i].get_future().get() != bus::BlockStatus::ok)
-            failures.push_back(fmt::format("disk '{}' could not be flushed: data may be lost", names_[i]));
+    for (std::size_t i = 0; i < stores_.size(); ++i) {
+        const bool lost = flushed[i].get_future().get() != bus::BlockStatus::ok;
+        if (const std::string failure = stores_[i]->first_failure(); !failure.empty())
+            failures.push_back(fmt::format("disk '{}': the host {}{}", names_[i], failure,
+                                           lost ? "; not all data is on the disk" : ""));
+    }
     return failures;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bus/backends/block_store.hpp"
+#include "disk/raw_file.hpp"
 #include "host/unique_fd.hpp"
 #include "machine/vm_process/protocol.hpp"
 
@@ -18,12 +19,13 @@ class OpenDisks {
         const std::vector<StartRequest::Disk>& disks, std::span<host::UniqueFd> descriptors);
 
     [[nodiscard]] std::vector<bus::BlockStore*> stores() const;
-    /// Returns once all that was written is on the host's disk; the sentences say for which disks it is not.
+    /// Returns once all that was written is on the host's disk. The sentences tell what the host has refused,
+    /// now or while the machine ran.
     [[nodiscard]] std::vector<std::string> flush();
 
  private:
     std::vector<std::string> names_;
-    std::vector<std::unique_ptr<bus::BlockStore>> stores_;
+    std::vector<std::unique_ptr<disk::RawFile>> stores_;
 };
 
 }  // namespace softmetal::machine

@@ -1,5 +1,7 @@
 #include "disk/raw_file.hpp"
 
+#include "host/signal_watch.hpp"
+
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +9,7 @@
 #include <future>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace softmetal::disk {
@@ -62,6 +65,7 @@ TEST_F(RawFileTest, BeyondTheEndIsAnError) {
     EXPECT_EQ(wait([&](auto done) { disk->discard(512, ~u64{0}, done); }), BlockStatus::io_error);
     EXPECT_EQ(wait([&](auto done) { disk->write_zeroes(1 << 20, 512, done); }), BlockStatus::io_error);
     EXPECT_EQ(read((1 << 20) - 1024, two), BlockStatus::ok);
+    EXPECT_EQ(disk->first_failure(), "");  // the guest's mistake, not the host's
 }
 
 TEST_F(RawFileTest, DiscardAndWriteZeroes) {
@@ -131,11 +135,33 @@ TEST(RawFile, RefusesWhatIsNoDisk) {
     const auto odd = RawFile::open(memory_file(1000), false);
     ASSERT_FALSE(odd.has_value());
     EXPECT_NE(odd.error().message.find("truncate it to 512 or extend it to 1024"), std::string::npos);
+    const auto tiny = RawFile::open(memory_file(511), false);  // cut to nothing it would be refused again
+    ASSERT_FALSE(tiny.has_value());
+    EXPECT_NE(tiny.error().message.find("a multiple of 512; extend it to 512"), std::string::npos);
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
     host::UniqueFd a(ends[0]), b(ends[1]);
     EXPECT_FALSE(RawFile::open(std::move(a), false).has_value());
     EXPECT_FALSE(RawFile::open(host::UniqueFd(), false).has_value());
+}
+
+// ulimit -f: by default the system kills whoever writes there.
+TEST(RawFile, BeyondTheFileSizeLimitIsAnError) {
+    auto disk = std::move(*RawFile::open(memory_file(1 << 20), false));
+    host::make_writes_fail_softly();
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit limited{1 << 19, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
+    const auto data = pattern(4096, 0);
+    const auto within = wait([&](auto done) { disk->write((1 << 19) - 4096, data, done); });
+    const auto beyond = wait([&](auto done) { disk->write(1 << 19, data, done); });
+    const auto across = wait([&](auto done) { disk->write((1 << 19) - 512, data, done); });
+    setrlimit(RLIMIT_FSIZE, &before);
+    EXPECT_EQ(within, BlockStatus::ok);
+    EXPECT_EQ(beyond, BlockStatus::io_error);
+    EXPECT_EQ(across, BlockStatus::io_error);
+    EXPECT_EQ(disk->first_failure(), "cannot write: File too large");
 }
 
 TEST(RawFile, AFullFileSystemIsNoSpace) {

@@ -73,6 +73,35 @@ TEST_F(Wired, PowerButtonInterruptsThroughTheIoApic) {
     EXPECT_TRUE(in(layout::pm1_event_port, 2) & 1u << 8);
 }
 
+// Time stands still at 0, so the counter is what TSC_ADJUST says.
+TEST_F(Wired, TscDeadlineFiresWhereTheCounterHasReachedIt) {
+    build();
+    cpu->apic->write_register(0xf0, 0x1ff);
+    cpu->apic->write_register(0x320, 2u << 17 | 0x61);  // LVT timer: TSC deadline
+    const auto fires = [&](u64 counter, u64 deadline) {
+        cpu->state.tsc_adjust = counter;
+        EXPECT_TRUE(cpu->apic->write_msr(0x6e0, deadline));
+        const bool fired = cpu->apic->deliverable();
+        if (fired) {
+            EXPECT_EQ(cpu->apic->acknowledge(), 0x61);
+            cpu->apic->write_register(0xb0, 0);
+        }
+        EXPECT_TRUE(cpu->apic->write_msr(0x6e0, 0));  // disarmed
+        return fired;
+    };
+    constexpr u64 last = ~u64{0}, half = u64{1} << 63;
+    EXPECT_TRUE(fires(1000, 1));
+    EXPECT_TRUE(fires(1000, 1000));
+    EXPECT_FALSE(fires(1000, 1001));
+    // As good as never, and not in the past.
+    for (const u64 deadline : {half - 1, half, half + 1000, half + 1001, last})
+        EXPECT_FALSE(fires(1000, deadline)) << deadline;
+    EXPECT_TRUE(fires(last - 10, 5));
+    EXPECT_TRUE(fires(last - 10, half));
+    EXPECT_FALSE(fires(last - 10, last));
+    EXPECT_FALSE(fires(half + 5, last));
+}
+
 TEST_F(Wired, PowerButtonInterruptsThroughThe8259s) {
     build();
     initialize_8259s();
