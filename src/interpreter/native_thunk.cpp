@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstring>
 #include <mutex>
+#include <stdexcept>
 #include <unordered_map>
 
 namespace softmetal::interpreter {
@@ -77,7 +78,7 @@ class ThunkLibrary {
         const Key key = key_of(i);
         std::lock_guard lock(mutex_);
         if (const auto known = thunks_.find(key); known != thunks_.end()) return known->second.get();
-        if (!memory_ || used_ + scratch_bytes > scratch_begin()) return nullptr;  // full: see run_once
+        if (used_ + scratch_bytes > scratch_begin()) return nullptr;  // full: see run_once
         auto thunk = std::make_unique<NativeThunk>();
         if (const u64 size = make(i, used_, *thunk))
             used_ = align_up(used_ + size, 16);
@@ -91,7 +92,7 @@ class ThunkLibrary {
     bool run_once(Vcpu& vcpu, const Instruction& i) {
         std::lock_guard lock(scratch_mutex_);
         NativeThunk thunk;
-        if (!memory_ || !make(i, scratch_begin(), thunk)) return false;
+        if (!make(i, scratch_begin(), thunk)) return false;
         run_native(vcpu, i, thunk);
         return true;
     }
@@ -123,7 +124,7 @@ class ThunkLibrary {
 
     ThunkLibrary() {
         auto memory = host::CodeMemory::create(thunk_memory_bytes);
-        if (!memory) return;  // native_thunk() then answers null
+        if (!memory) throw std::runtime_error(memory.error().message);
         memory_.emplace(std::move(*memory));
         host::route_faults(memory_->executable(), memory_->size(), on_fault, this);
         emit_fault_exit();
@@ -386,6 +387,15 @@ bool must_be_aligned(const Instruction& i) {
 }
 
 }  // namespace
+
+Result<void> prepare_native_execution() {
+    try {
+        static_cast<void>(ThunkLibrary::instance());
+    } catch (const std::runtime_error& error) {
+        return fail(error.what());
+    }
+    return {};
+}
 
 const NativeThunk* native_thunk(const Instruction& i) { return ThunkLibrary::instance().find(i); }
 

@@ -3,12 +3,17 @@
 // agree with hardware by construction.
 #pragma once
 
+#include "base/result.hpp"
 #include "cpu/vcpu.hpp"
 #include "decoder/instruction.hpp"
 
 namespace softmetal::interpreter {
 
 class NativeThunk;
+
+/// Before anything else here: fails where the host gives no memory for generated code. Once done it stays
+/// done.
+[[nodiscard]] Result<void> prepare_native_execution();
 
 /// The thunk for these bytes; made on first use, shared by all places with the same encoding. Null where
 /// there is no room for more, or the instruction cannot run this way.

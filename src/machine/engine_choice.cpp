@@ -1,5 +1,6 @@
 #include "machine/engine_choice.hpp"
 
+#include "interpreter/native_thunk.hpp"
 #include "monitor/interpreter_engine.hpp"
 #include "monitor/lockstep_engine.hpp"
 #include "monitor/translator_engine.hpp"
@@ -17,6 +18,8 @@ EngineResult choose_engine(const MachineConfig& config, Vcpu& vcpu) {
     const bool translator_can = config.cpus == 1;
     if (!translator_can && (config.lockstep || config.mode == Mode::translate))
         return fail("the translator runs machines of one processor: use one, or the mode \"interpret\"");
+    if (const auto ready = interpreter::prepare_native_execution(); !ready)
+        return std::unexpected(ready.error());
     if (config.lockstep) return monitor::LockstepEngine::create(vcpu, {});
     if (translator_can && config.mode != Mode::interpret) return monitor::TranslatorEngine::create(vcpu, {});
     return std::make_unique<monitor::InterpreterEngine>(vcpu);
