@@ -130,6 +130,13 @@ void BlockEmitter::write_register(unsigned index, const jit::Gp& value) {
         a.mov(jit::gpq(host_number(index)), value);
 }
 
+void BlockEmitter::write_register_word(unsigned index, const jit::Gp& value) {
+    if (is_spilled(index))
+        a.mov(block_field(SOFTMETAL_STATE(gpr) + 8 * index, 2), value.r16());
+    else
+        a.mov(jit::gpw(host_number(index)), value.r16());
+}
+
 void BlockEmitter::load_constant(const jit::Gp& reg, u64 value) {
     if (value <= std::numeric_limits<u32>::max())
         a.mov(reg.r32(), static_cast<u32>(value));

@@ -58,6 +58,8 @@ class BlockEmitter {
     /// The host register that holds guest `index`, loading a spilled one into `scratch`.
     jit::Gp read_register(unsigned index, const jit::Gp& scratch);
     void write_register(unsigned index, const jit::Gp& value);
+    /// Its low 16 bits; the rest stays.
+    void write_register_word(unsigned index, const jit::Gp& value);
     void load_constant(const jit::Gp& reg, u64 value);
 
     // --- memory

@@ -277,12 +277,7 @@ bool translate_address(BlockEmitter& e) {
             e.a.mov(address_register.r32(), address_register.r32());
             e.write_register(target, address_register);
             break;
-        default:
-            if (is_spilled(target))
-                e.a.mov(block_field(SOFTMETAL_STATE(gpr) + 8 * target, 2), address_register.r16());
-            else
-                e.a.mov(jit::gpw(host_number(target)), address_register.r16());
-            break;
+        default: e.write_register_word(target, address_register); break;
     }
     return true;
 }

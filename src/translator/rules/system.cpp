@@ -65,9 +65,12 @@ bool read_selector(BlockEmitter& e, const Instruction& i) {
         e.a.mov(jit::word_ptr(address_register), temporary.r16());
         return true;
     }
-    if (target.kind != OperandKind::gpr || target.size < 4) return false;
+    if (target.kind != OperandKind::gpr) return false;
     e.a.movzx(temporary.r32(), selector);
-    e.write_register(target.index, temporary);
+    if (target.size == 2)
+        e.write_register_word(target.index, temporary);
+    else
+        e.write_register(target.index, temporary);
     return true;
 }
 

@@ -119,6 +119,8 @@ TEST(SystemRules, SelectorsAreRead) {
         a.mov(word_ptr(rbx, 6), ss);
         a.mov(rcx, -1);
         a.mov(cx, es);
+        a.mov(r10, -1);
+        a.mov(r10w, ss);
     });
     same_in_both([](Assembler& a) {
         a.xor_(eax, eax);
