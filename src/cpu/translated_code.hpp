@@ -12,7 +12,7 @@ namespace softmetal {
 /// Guest RIP -> translation, direct-mapped; one cache per privilege, because a translation is good for one
 /// only. User code's RIPs are XORed with TranslatedCodeArea::jump_tag.
 struct JumpCache {
-    static constexpr unsigned entry_count = 8192;  // a power of two
+    static constexpr unsigned entry_count = 16384;  // a power of two
     struct Entry {
         u64 rip = empty;
         u64 code = 0;

@@ -74,7 +74,7 @@ class TranslationCache {
     SiteTable table;
 
  private:
-    static constexpr unsigned bucket_count = 1 << 18;
+    static constexpr unsigned bucket_count = 1 << 19;
     [[nodiscard]] static unsigned bucket(const BlockKey& key) {
         return static_cast<unsigned>(BlockKeyHash{}(key) >> 20) & (bucket_count - 1);
     }
