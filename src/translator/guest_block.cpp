@@ -17,14 +17,16 @@ constexpr unsigned look_ahead = 6;
 /// Decodes within one page and remembers which lines of it were looked at.
 class PageReader {
  public:
-    PageReader(u64 rip, const u8* page) : first_(rip & page_mask), page_(page) {}
+    PageReader(u64 rip, const u8* page, DecodeCache& cache)
+        : first_(rip & page_mask), page_(page), cache_(cache) {}
 
     [[nodiscard]] bool contains(u64 rip) const { return (rip & page_mask) == first_; }
 
-    std::expected<Instruction, DecodeError> decode_at(u64 rip) {
+    /// Good until the next call.
+    std::expected<const Instruction*, DecodeError> decode_at(u64 rip) {
         const u64 offset = rip & ~page_mask;
-        auto i = decode({page_ + offset, page_size - offset}, 8);
-        const u64 last = offset + (i ? i->length - 1u : 0u);
+        const auto i = cache_.decode_at(page_ + offset, page_size - offset);
+        const u64 last = offset + (i ? (*i)->length - 1u : 0u);
         lines |= u64{1} << (offset >> 6) | u64{1} << (last >> 6);
         return i;
     }
@@ -33,12 +35,13 @@ class PageReader {
     u16 live_at(u64 rip) {
         u16 undecided = status, live = 0;
         for (unsigned n = 0; n < look_ahead && undecided && contains(rip); n++) {
-            const auto i = decode_at(rip);
-            if (!i) break;
-            live |= undecided & i->flags_read;
-            undecided &= static_cast<u16>(~(i->flags_killed | live));
-            if (ends_block(*i)) break;
-            rip += i->length;
+            const auto decoded = decode_at(rip);
+            if (!decoded) break;
+            const Instruction& i = **decoded;
+            live |= undecided & i.flags_read;
+            undecided &= static_cast<u16>(~(i.flags_killed | live));
+            if (ends_block(i)) break;
+            rip += i.length;
         }
         return live | undecided;
     }
@@ -62,6 +65,7 @@ class PageReader {
  private:
     u64 first_;
     const u8* page_;
+    DecodeCache& cache_;
 };
 
 }  // namespace
@@ -100,8 +104,8 @@ bool ends_block(const Instruction& i) {
     return i.operands[0].kind == OperandKind::control && i.operands[0].written;
 }
 
-GuestBlock read_guest_block(u64 rip, const u8* page) {
-    PageReader reader(rip, page);
+GuestBlock read_guest_block(u64 rip, const u8* page, DecodeCache& cache) {
+    PageReader reader(rip, page, cache);
     GuestBlock block;
     block.instructions.reserve(16);
     while (block.instructions.size() < longest_block && reader.contains(rip)) {
@@ -110,9 +114,9 @@ GuestBlock read_guest_block(u64 rip, const u8* page) {
             block.straddles = block.instructions.empty() && decoded.error() == DecodeError::truncated;
             break;
         }
-        block.instructions.push_back({.instruction = *decoded, .rip = rip});
-        rip += decoded->length;
-        if (ends_block(*decoded)) break;
+        const Instruction& i = block.instructions.emplace_back(**decoded, rip).instruction;
+        rip += i.length;
+        if (ends_block(i)) break;
     }
     if (!block.instructions.empty()) {
         block.instructions.back().last = true;

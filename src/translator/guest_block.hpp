@@ -3,6 +3,7 @@
 
 #include "decoder/instruction.hpp"
 #include "translator/block.hpp"
+#include "translator/decode_cache.hpp"
 
 #include <vector>
 
@@ -32,7 +33,7 @@ struct GuestBlock {
 
 /// Reads from `rip`, whose page of RAM is at `page`, up to the first control transfer, the end of the page or
 /// longest_block. Empty where the first instruction is invalid or leaves the page.
-[[nodiscard]] GuestBlock read_guest_block(u64 rip, const u8* page);
+[[nodiscard]] GuestBlock read_guest_block(u64 rip, const u8* page, DecodeCache& cache);
 
 /// The one instruction that begins at the end of `page` and goes on in `second_page`. Empty where it is
 /// invalid.

@@ -204,7 +204,12 @@ Block* Translator::find_or_translate() {
         heat++;
         return nullptr;
     }
-    return translate(key, mode);
+    const bus::Nanoseconds before = vcpu_.clock.now();
+    Block* block = translate(key, mode);
+    const bus::Nanoseconds spent = vcpu_.clock.now() - before;
+    vcpu_.counters.nanoseconds_translating += spent;
+    vcpu_.counters.nanoseconds_translated -= spent;  // the run loop counts the whole of it there
+    return block;
 }
 
 /// The page of RAM that RIP lies in, marked as code before its bytes are read: a write from now on is
@@ -223,7 +228,7 @@ const u8* Translator::prepare_code_page(u64 rip) {
 Block* Translator::translate(const BlockKey& key, Mode mode) {
     if (cache_->space_left() < largest_block_code) drop_everything();
     if (prepare_code_page(key.rip) != key.page) return nullptr;
-    GuestBlock guest = read_guest_block(key.rip, key.page);
+    GuestBlock guest = read_guest_block(key.rip, key.page, decode_cache_);
     const u64 second_rip = (key.rip | ~page_mask) + 1;
     const u8* second_page = nullptr;
     if (guest.straddles) {

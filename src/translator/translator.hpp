@@ -6,6 +6,7 @@
 #include "host/code_memory.hpp"
 #include "host/fault_signals.hpp"
 #include "interpreter/interpreter.hpp"
+#include "translator/decode_cache.hpp"
 #include "translator/translation_cache.hpp"
 
 #include <memory>
@@ -129,6 +130,7 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     u64 last_tag_ = 0;
     u64 address_space_ = 0;
 
+    translator::DecodeCache decode_cache_;
     std::vector<u8> heat_;  // how often places were interpreted, by hash of RIP
     std::vector<u64> fallbacks_by_mnemonic_;
 };

@@ -1,0 +1,40 @@
+// Instructions decoded lately: looking ahead for the end of a flag's life decodes what is translated soon
+// after.
+#pragma once
+
+#include "decoder/decoder.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace softmetal::translator {
+
+class DecodeCache {
+ public:
+    DecodeCache() : entries_(entry_count) {}
+
+    /// The instruction at `code`, 64-bit code of which `available` bytes may be read.
+    [[nodiscard]] std::expected<const Instruction*, DecodeError> decode_at(const u8* code,
+                                                                           std::size_t available) {
+        Entry& entry = entries_[reinterpret_cast<u64>(code) % entry_count];
+        const Instruction& known = entry.instruction;
+        // Code may have changed under it.
+        if (entry.code == code && known.length <= available &&
+            std::equal(code, code + known.length, known.bytes.begin()))
+            return &known;
+        auto decoded = decode({code, available}, 8);
+        if (!decoded) return std::unexpected(decoded.error());
+        entry = {code, *decoded};
+        return &entry.instruction;
+    }
+
+ private:
+    static constexpr std::size_t entry_count = 1024;
+    struct Entry {
+        const u8* code = nullptr;
+        Instruction instruction;
+    };
+    std::vector<Entry> entries_;
+};
+
+}  // namespace softmetal::translator
