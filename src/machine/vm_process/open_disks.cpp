@@ -21,6 +21,7 @@ Result<std::unique_ptr<OpenDisks>> OpenDisks::create(const std::vector<StartRequ
 
 std::vector<bus::BlockStore*> OpenDisks::stores() const {
     std::vector<bus::BlockStore*> stores;
+    stores.reserve(stores_.size());
     for (const auto& store : stores_) stores.push_back(store.get());
     return stores;
 }
