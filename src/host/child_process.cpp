@@ -76,6 +76,7 @@ std::string ProcessEnd::description() const {
 
 Result<ChildProcess> ChildProcess::start_self(const std::vector<std::string>& arguments, UniqueFd passed) {
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
 

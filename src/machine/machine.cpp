@@ -99,7 +99,8 @@ struct Machine::Parts final : bus::PlatformControl {
 Machine::Machine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Machine::~Machine() = default;
 
-Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, MachineResources resources) {
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
+                                                 const MachineResources& resources) {
     if (auto r = check(config); !r) return std::unexpected(r.error());
     auto parts = std::make_unique<Parts>();
     auto board = Board::create(config, resources, *parts);
@@ -118,6 +119,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, Ma
 MachineEnd Machine::run() {
     {
         std::vector<std::jthread> threads;
+        threads.reserve(parts_->engines.size());
         for (std::size_t i = 0; i < parts_->engines.size(); i++)
             threads.emplace_back([this, i] { parts_->run_thread(i); });
         std::unique_lock lock(parts_->mutex);

@@ -53,7 +53,7 @@ class Machine {
  public:
     /// Builds the board and loads the kernel; the error says what is wrong with which input.
     [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const MachineConfig& config,
-                                                                 MachineResources resources);
+                                                                 const MachineResources& resources);
     ~Machine();
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;

@@ -204,7 +204,7 @@ void InstructionSetup::branch_target() {
         u64 distance;
         do {
             distance = code_target() - next;
-            if (raw.size == 8) distance = static_cast<u64>(static_cast<i8>(distance));
+            if (raw.size == 8) distance = static_cast<u64>(i64{static_cast<i8>(distance)});
         } while (static_cast<i64>(distance) != static_cast<i32>(distance) ||
                  next + distance - layout::instruction < out_.length);
         std::memcpy(&out_.bytes[raw.offset], &distance, raw.size / 8);

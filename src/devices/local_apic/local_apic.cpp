@@ -7,7 +7,7 @@ namespace softmetal::devices {
 using apic::DeliveryMode;
 namespace msr = x86::msr;
 
-LocalApic::LocalApic(Resources resources)
+LocalApic::LocalApic(const Resources& resources)
     : LocalApic(resources,
                 LocalApicChip(resources.id, resources.bootstrap, resources.physical_address_bits).state(),
                 false) {}

@@ -34,7 +34,7 @@ class LocalApic final : public bus::Device, public bus::LocalApic {
         std::function<std::optional<u8>()> acknowledge_external;
     };
 
-    explicit LocalApic(Resources resources);
+    explicit LocalApic(const Resources& resources);
     [[nodiscard]] static Result<std::unique_ptr<LocalApic>> restore(Resources resources,
                                                                     const bus::SavedState& state);
 

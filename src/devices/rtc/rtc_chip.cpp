@@ -78,8 +78,8 @@ void RtcChip::advance(bus::Nanoseconds now) {
     if (now <= state_.seen) return;
     const u64 before = elapsed(state_.seen), after = elapsed(now);
     u8 flags = 0;
-    if (divider_runs() && period() &&
-        oscillator.ticks(after) / period() != oscillator.ticks(before) / period())
+    if (const u64 ticks = period();
+        divider_runs() && ticks && oscillator.ticks(after) / ticks != oscillator.ticks(before) / ticks)
         flags |= c::periodic;
     if (updates() && after / second != before / second) {
         flags |= c::update;
@@ -111,8 +111,8 @@ std::optional<bus::Nanoseconds> RtcChip::next_event() const {
     const u64 before = elapsed(state_.seen);
     std::optional<u64> next;
     const auto consider = [&](u64 moment) { next = next ? std::min(*next, moment) : moment; };
-    if (awaited & c::periodic && divider_runs() && period())
-        consider(oscillator.time_of((oscillator.ticks(before) / period() + 1) * period()));
+    if (const u64 ticks = period(); awaited & c::periodic && divider_runs() && ticks)
+        consider(oscillator.time_of((oscillator.ticks(before) / ticks + 1) * ticks));
     if (awaited & c::update && updates()) consider((before / second + 1) * second);
     if (awaited & c::alarm && updates())
         if (const auto alarm = seconds_to_alarm(state_.anchor_seconds + static_cast<i64>(before / second)))

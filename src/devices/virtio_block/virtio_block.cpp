@@ -44,7 +44,7 @@ std::array<char, virtio_block::id_length> padded(const std::string& serial) {
 
 }  // namespace
 
-VirtioBlock::VirtioBlock(bus::BlockStore& store, std::string serial)
+VirtioBlock::VirtioBlock(bus::BlockStore& store, const std::string& serial)
     : store_(store), serial_(padded(serial)) {}
 
 u64 VirtioBlock::features() const {

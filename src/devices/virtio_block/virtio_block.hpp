@@ -26,7 +26,7 @@ class VirtioBlock final : public virtio::Model {
     static constexpr u32 range_sectors_max = 1 << 22;  // 2 GiB
 
     /// `serial` is cut to 20 bytes. The store outlives the device.
-    VirtioBlock(bus::BlockStore& store, std::string serial);
+    VirtioBlock(bus::BlockStore& store, const std::string& serial);
 
     [[nodiscard]] std::string_view name() const override { return "virtio_block"; }
     [[nodiscard]] u16 type() const override { return virtio_block::type; }

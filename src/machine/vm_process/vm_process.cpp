@@ -110,7 +110,7 @@ class VmProcess {
         disks_ = std::move(*disks);
         resources.disks = disks_->stores();
 
-        auto machine = Machine::create(request.config, std::move(resources));
+        auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
         return {};

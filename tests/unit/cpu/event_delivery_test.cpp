@@ -24,6 +24,7 @@ class LongModeDelivery : public MachineTest {
     /// The frame's qwords from RSP up.
     std::vector<u64> frame(unsigned count) {
         std::vector<u64> values;
+        values.reserve(count);
         for (unsigned i = 0; i < count; i++) values.push_back(peek(gpr(x86::rsp) + 8 * i));
         return values;
     }

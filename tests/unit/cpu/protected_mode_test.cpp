@@ -31,6 +31,7 @@ class ProtectedModeTest : public MachineTest {
     }
     std::vector<u32> frame(unsigned count) {
         std::vector<u32> values;
+        values.reserve(count);
         for (unsigned i = 0; i < count; i++) values.push_back(peek<u32>(gpr(x86::rsp) + 4 * i));
         return values;
     }

@@ -59,7 +59,11 @@ const std::map<std::string, std::function<int()>>& roles() {
              auto message = control.receive();
              return message && *message && control.send((*message)->bytes) ? success : 1;
          }},
-        {"sleep", [] { return sleep(30) ? 1 : 1; }},
+        {"sleep",
+         [] {
+             sleep(30);
+             return 1;
+         }},
         // What the jail allows.
         {"jailed thread",
          [] {

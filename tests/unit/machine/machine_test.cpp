@@ -16,7 +16,7 @@ std::string refusal(const MachineConfig& config) {
     MachineResources resources = outside.resources();
     const KernelFile kernel;
     resources.kernel.assign(kernel.bytes().begin(), kernel.bytes().end());
-    const auto machine = Machine::create(config, std::move(resources));
+    const auto machine = Machine::create(config, resources);
     return machine ? "accepted" : machine.error().message;
 }
 
@@ -45,7 +45,7 @@ TEST(Machine, HasStatisticsBeforeItRuns) {
     MachineResources resources = outside.resources();
     const KernelFile kernel;
     resources.kernel.assign(kernel.bytes().begin(), kernel.bytes().end());
-    const auto machine = Machine::create({.memory_bytes = 64 * mib, .cpus = 2}, std::move(resources));
+    const auto machine = Machine::create({.memory_bytes = 64 * mib, .cpus = 2}, resources);
     ASSERT_TRUE(machine) << machine.error().message;
     const auto statistics = (*machine)->statistics();
     EXPECT_EQ(statistics.at("cpus").size(), 2u);
