@@ -81,7 +81,10 @@ void LinearMemory::read_part(Part part, std::byte* into) {
 void LinearMemory::write_part(Part part, const std::byte* from) {
     GuestPhysical a = part.place.physical;
     u8* ram = part.place.host;
-    if (!ram && (ram = vcpu_.memory.pointer(a))) vcpu_.memory.about_to_write(a, part.size);
+    if (!ram) {
+        ram = vcpu_.memory.pointer(a);
+        if (ram) vcpu_.memory.about_to_write(a, part.size);
+    }
     if (ram) {
         std::memcpy(ram, from, part.size);
         return;

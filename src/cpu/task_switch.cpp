@@ -7,7 +7,6 @@ namespace softmetal {
 
 namespace {
 
-namespace attribute = x86::segment_attribute;
 namespace flags = x86::flags;
 namespace type = x86::system_type;
 using x86::Segment;

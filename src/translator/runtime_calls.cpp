@@ -7,7 +7,6 @@
 namespace softmetal {
 
 using translator::Block;
-using translator::BlockKey;
 using translator::Link;
 using translator::Site;
 
