@@ -3,6 +3,7 @@
 
 #include "base/result.hpp"
 #include "cpu/state.hpp"
+#include "x86/flags.hpp"
 
 #include <string>
 #include <vector>
@@ -31,6 +32,10 @@ class CpuModel {
     [[nodiscard]] unsigned physical_address_bits() const { return guest_physical_address_bits; }
     [[nodiscard]] u64 supported_xcr0() const { return supported_xcr0_; }
     [[nodiscard]] u64 supported_cr4() const { return supported_cr4_; }
+    /// The bits of MXCSR that may be set. AMD's processors have MM among them (APM vol. 1, ch. 4.2.2).
+    [[nodiscard]] u32 mxcsr_mask() const {
+        return x86::mxcsr::writable | (features_.misalignsse ? x86::mxcsr::misaligned_mask : 0);
+    }
     /// AMD's variants of SYSCALL, SYSENTER and a few MSRs apply.
     [[nodiscard]] bool is_amd() const { return vendor_ == "AuthenticAMD"; }
     /// Clock of the local APIC's timer, and the crystal of leaf 0x15.
@@ -45,7 +50,7 @@ class CpuModel {
              sse3 = false, ssse3 = false, sse41 = false, sse42 = false, rdrand = false, rdseed = false,
              clflushopt = false, clwb = false, cx16 = false, prefetchw = false, gfni = false, vaes = false,
              vpclmul = false, lahf64 = false, erms = false, fsrm = false, wbnoinvd = false, movdiri = false,
-             movdir64b = false, serialize = false, cldemote = false;
+             movdir64b = false, serialize = false, cldemote = false, misalignsse = false;
     };
     [[nodiscard]] const Features& features() const { return features_; }
 

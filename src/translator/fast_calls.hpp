@@ -74,9 +74,9 @@ class FastCalls {
     /// are: translated code still holds them. Light.
     [[nodiscard]] bool run(const FastCallSite& site, u64 operand);
 
-    /// FDP and FOP as the guest loaded them last: what differs from them, translated code has recorded.
+    /// As the guest loaded them last: where FDP and FOP differ, translated code has recorded them.
     struct X87Pointers {
-        u64 fdp = 0;
+        u64 fip = 0, fdp = 0;
         u16 fop = 0;
     };
     X87Pointers loaded_x87_pointers;
