@@ -78,6 +78,12 @@ class FastCalls {
     struct X87Pointers {
         u64 fip = 0, fdp = 0;
         u16 fop = 0;
+        bool initial = true;  // FCW, FSW and the tags were as FNINIT leaves them
+
+        X87Pointers() = default;
+        // Inlined: made in light functions too.
+        [[gnu::always_inline]] explicit X87Pointers(const ExtendedState& e)
+            : fip(e.fip), fdp(e.fdp), fop(e.fop), initial(e.fcw == 0x37f && e.fsw == 0 && e.ftw == 0) {}
     };
     X87Pointers loaded_x87_pointers;
 

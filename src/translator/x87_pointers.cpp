@@ -8,10 +8,10 @@
 namespace softmetal {
 
 using translator::Block;
+using translator::FastCalls;
 
 void Translator::remember_x87_pointers() {
-    const ExtendedState& e = vcpu_.state.extended;
-    fast_calls_.loaded_x87_pointers = {e.fip, e.fdp, e.fop};
+    fast_calls_.loaded_x87_pointers = FastCalls::X87Pointers(vcpu_.state.extended);
 }
 
 void Translator::hide_x87_pointers() {
@@ -20,8 +20,8 @@ void Translator::hide_x87_pointers() {
     constexpr u16 exception_summary = 1 << 7;
     if (vcpu_.model.is_amd() && !(e.fsw & exception_summary)) {
         // XSAVE has stored none (APM vol. 2, ch. 11.5.3): those loaded are the best known, but after FNINIT.
-        const bool initial = e.fcw == 0x37f && e.fsw == 0 && e.ftw == 0;
-        if (!initial) e.fip = loaded.fip, e.fdp = loaded.fdp, e.fop = loaded.fop;
+        const bool initialized = FastCalls::X87Pointers(e).initial && !loaded.initial;
+        if (!initialized) e.fip = loaded.fip, e.fdp = loaded.fdp, e.fop = loaded.fop;
         return;
     }
     const u64 offset = e.fip - host_code(0);
