@@ -36,8 +36,8 @@ class CpuModel {
     [[nodiscard]] u32 mxcsr_mask() const {
         return x86::mxcsr::writable | (features_.misalignsse ? x86::mxcsr::misaligned_mask : 0);
     }
-    /// AMD's variants of SYSCALL, SYSENTER and a few MSRs apply.
-    [[nodiscard]] bool is_amd() const { return vendor_ == "AuthenticAMD"; }
+    /// AMD's variants apply wherever the vendors' processors differ.
+    [[nodiscard]] bool is_amd() const { return is_amd_; }
     /// Clock of the local APIC's timer, and the crystal of leaf 0x15.
     static constexpr u64 crystal_hz = 1'000'000'000;
     [[nodiscard]] u64 arch_capabilities() const { return arch_capabilities_; }
@@ -76,6 +76,7 @@ class CpuModel {
     u64 arch_capabilities_ = 0;
     u32 signature_ = 0;  // leaf 1 EAX
     std::string vendor_, brand_;
+    bool is_amd_ = false;  // by vendor_
 };
 
 }  // namespace softmetal
