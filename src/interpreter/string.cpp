@@ -238,20 +238,12 @@ void cmps(Vcpu& vcpu, const Instruction& i, void*) {
     StringOperands operands(vcpu, i, sizeof(T));
     const Repeat kind = repeat_of(i, true);
     ComparisonFlags result(vcpu, kind);
-    const bool source_first = vcpu.model.is_amd();
     repeat(
         vcpu, i, operands, kind != Repeat::none,
         [&](u64) -> u64 {
-            const auto source = [&] { return vcpu.linear.read<T>(operands.source(), operands.privilege()); };
-            const auto destination = [&] {
-                return vcpu.linear.read<T>(operands.destination(Access::read), operands.privilege());
-            };
-            // In the processor's order, where both fault.
-            T a, b;
-            if (source_first)
-                a = source(), b = destination();
-            else
-                b = destination(), a = source();
+            // In the order of most processors, where both fault.
+            const T b = vcpu.linear.read<T>(operands.destination(Access::read), operands.privilege());
+            const T a = vcpu.linear.read<T>(operands.source(), operands.privilege());
             result.compare(a, b);
             operands.advance_source();
             operands.advance_destination();

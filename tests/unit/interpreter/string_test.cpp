@@ -171,14 +171,6 @@ TEST(Strings, FaultOfRepeatedComparisonShowsFlagsOnAmdOnly) {
     EXPECT_EQ((g.peek<u64>(g.gpr(x86::rsp) + 24) & flags::zf) != 0, g.model.is_amd());
 }
 
-TEST(Strings, ComparisonOfTwoUnmappedOperandsReportsTheSourceOnAmd) {
-    Guest g(Mode::long64);
-    g.gpr(x86::rsi) = Guest::unmapped + 1;
-    g.gpr(x86::rdi) = Guest::unmapped + 2;
-    g.run([](Assembler& a) { a.cmpsb(); });
-    EXPECT_EQ(g.vcpu->state.cr2, Guest::unmapped + (g.model.is_amd() ? 1 : 2));
-}
-
 TEST(Strings, SegmentOverrideAppliesToTheSource) {
     Guest g(Mode::long64);
     g.vcpu->state.seg(x86::Segment::gs).base = 0x1000;
