@@ -90,6 +90,7 @@ CpuModel CpuModel::host(unsigned vcpu_count, u64 tsc_hz) {
     m.tsc_hz_ = tsc_hz;
     const CpuidLeaf zero = cpuid::host_leaf(0);
     for (const u32 word : {zero.ebx, zero.edx, zero.ecx}) append_word(m.vendor_, word);
+    m.is_amd_ = m.vendor_ == "AuthenticAMD";
     for (u32 leaf = 0x80000002; leaf <= 0x80000004; leaf++) {
         const CpuidLeaf part = cpuid::host_leaf(leaf);
         for (const u32 word : {part.eax, part.ebx, part.ecx, part.edx}) append_word(m.brand_, word);

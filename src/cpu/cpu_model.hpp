@@ -3,6 +3,7 @@
 
 #include "base/result.hpp"
 #include "cpu/state.hpp"
+#include "x86/flags.hpp"
 
 #include <string>
 #include <vector>
@@ -31,8 +32,12 @@ class CpuModel {
     [[nodiscard]] unsigned physical_address_bits() const { return guest_physical_address_bits; }
     [[nodiscard]] u64 supported_xcr0() const { return supported_xcr0_; }
     [[nodiscard]] u64 supported_cr4() const { return supported_cr4_; }
-    /// AMD's variants of SYSCALL, SYSENTER and a few MSRs apply.
-    [[nodiscard]] bool is_amd() const { return vendor_ == "AuthenticAMD"; }
+    /// The bits of MXCSR that may be set. AMD's processors have MM among them (APM vol. 1, ch. 4.2.2).
+    [[nodiscard]] u32 mxcsr_mask() const {
+        return x86::mxcsr::writable | (features_.misalignsse ? x86::mxcsr::misaligned_mask : 0);
+    }
+    /// AMD's variants apply wherever the vendors' processors differ.
+    [[nodiscard]] bool is_amd() const { return is_amd_; }
     /// Clock of the local APIC's timer, and the crystal of leaf 0x15.
     static constexpr u64 crystal_hz = 1'000'000'000;
     [[nodiscard]] u64 arch_capabilities() const { return arch_capabilities_; }
@@ -45,7 +50,7 @@ class CpuModel {
              sse3 = false, ssse3 = false, sse41 = false, sse42 = false, rdrand = false, rdseed = false,
              clflushopt = false, clwb = false, cx16 = false, prefetchw = false, gfni = false, vaes = false,
              vpclmul = false, lahf64 = false, erms = false, fsrm = false, wbnoinvd = false, movdiri = false,
-             movdir64b = false, serialize = false, cldemote = false;
+             movdir64b = false, serialize = false, cldemote = false, misalignsse = false;
     };
     [[nodiscard]] const Features& features() const { return features_; }
 
@@ -71,6 +76,7 @@ class CpuModel {
     u64 arch_capabilities_ = 0;
     u32 signature_ = 0;  // leaf 1 EAX
     std::string vendor_, brand_;
+    bool is_amd_ = false;  // by vendor_
 };
 
 }  // namespace softmetal

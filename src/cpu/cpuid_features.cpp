@@ -84,6 +84,7 @@ constexpr auto table = std::to_array<Feature>({
     {0xd, 1, eax, 2, on_host, &F::xgetbv1},          //
     {0x80000001, 0, ecx, 0, host, &F::lahf64},       //
     {0x80000001, 0, ecx, 5, host, &F::lzcnt},        //
+    {0x80000001, 0, ecx, 7, host, &F::misalignsse},  // AMD: MXCSR.MM
     {0x80000001, 0, ecx, 8, host, &F::prefetchw},    //
     {0x80000001, 0, edx, 11, always, nullptr},       // SYSCALL
     {0x80000001, 0, edx, 20, always, nullptr},       // NX
@@ -91,6 +92,7 @@ constexpr auto table = std::to_array<Feature>({
     {0x80000001, 0, edx, 27, on_host, &F::rdtscp},   //
     {0x80000001, 0, edx, 29, always, nullptr},       // long mode
     {0x80000007, 0, edx, 8, always, nullptr},        // invariant TSC
+    {0x80000008, 0, ebx, 2, host, nullptr},          // AMD: FXSAVE and XSAVE always store FIP, FDP and FOP
     {0x80000008, 0, ebx, 9, on_host, &F::wbnoinvd},  //
 });
 

@@ -17,7 +17,7 @@ using x86::Vector;
 constexpr unsigned control_offset = 0, control_size = 24, mxcsr_offset = 24, x87_offset = 32,
                    xmm_offset = 160, header_offset = 512, avx_offset = 576;
 constexpr u64 compacted = bit(63);
-constexpr u32 mxcsr_writable = 0xffff, mxcsr_initial = 0x1f80;
+constexpr u32 mxcsr_initial = 0x1f80;
 
 struct Header {
     u64 xstate_bv = 0, xcomp_bv = 0;
@@ -108,8 +108,8 @@ void put_x87(Area& area, const Vcpu& vcpu, bool rex_w) {
     area.put(x87_offset, e.x87.data(), sizeof e.x87);
 }
 
-void put_mxcsr(Area& area, const ExtendedState& e) {
-    const std::array<u32, 2> value{e.mxcsr, mxcsr_writable};
+void put_mxcsr(Area& area, const Vcpu& vcpu) {
+    const std::array<u32, 2> value{vcpu.state.extended.mxcsr, vcpu.model.mxcsr_mask()};
     area.put(mxcsr_offset, value.data(), sizeof value);
 }
 
@@ -147,9 +147,9 @@ void reset_x87(ExtendedState& e) {
     e.x87 = {};
 }
 
-u32 get_mxcsr(Area& area) {
+u32 get_mxcsr(Area& area, const CpuModel& model) {
     const u32 value = area.get<u32>(mxcsr_offset);
-    if (value & ~mxcsr_writable) raise_gp();
+    if (value & ~model.mxcsr_mask()) raise_gp();
     return value;
 }
 
@@ -160,32 +160,40 @@ void get_xmm(Area& area, CpuState& state) {
 // --- checks
 
 void require_fxsave(Vcpu& vcpu, GuestLinear area) {
-    if (vcpu.state.cr0 & (cr0::em | cr0::ts)) raise(Vector::device_not_available);
-    if (area.value & 15) raise_gp();
+    require_fxsave_enabled(vcpu.state);
+    if (area.value & (fxsave_alignment - 1)) raise_gp();
 }
 
 void require_xsave(Vcpu& vcpu, GuestLinear area) {
-    if (!(vcpu.state.cr4 & cr4::osxsave)) raise_ud();
-    if (vcpu.state.cr0 & cr0::ts) raise(Vector::device_not_available);
-    if (area.value & 63) raise_gp();
+    require_xsave_enabled(vcpu.state);
+    if (area.value & (xsave_alignment - 1)) raise_gp();
 }
 
 unsigned area_size(u64 components) { return components & xcr0::avx ? sizeof(ExtendedState) : avx_offset; }
 
 }  // namespace
 
+void require_fxsave_enabled(const CpuState& state) {
+    if (state.cr0 & (cr0::em | cr0::ts)) raise(Vector::device_not_available);
+}
+
+void require_xsave_enabled(const CpuState& state) {
+    if (!(state.cr4 & cr4::osxsave)) raise_ud();
+    if (state.cr0 & cr0::ts) raise(Vector::device_not_available);
+}
+
 void fxsave(Vcpu& vcpu, GuestLinear where, bool rex_w) {
     require_fxsave(vcpu, where);
     Area area(vcpu, where, header_offset, Access::write);
     put_x87(area, vcpu, rex_w);
-    put_mxcsr(area, vcpu.state.extended);
+    put_mxcsr(area, vcpu);
     if (vcpu.state.cr4 & cr4::osfxsr) put_xmm(area, vcpu.state);
 }
 
 void fxrstor(Vcpu& vcpu, GuestLinear where, bool rex_w) {
     require_fxsave(vcpu, where);
     Area area(vcpu, where, header_offset, Access::read);
-    const u32 mxcsr = get_mxcsr(area);
+    const u32 mxcsr = get_mxcsr(area, vcpu.model);
     get_x87(area, vcpu.state.extended, rex_w);
     vcpu.state.extended.mxcsr = mxcsr;
     if (vcpu.state.cr4 & cr4::osfxsr) get_xmm(area, vcpu.state);
@@ -206,7 +214,7 @@ void xsave(Vcpu& vcpu, GuestLinear where, u64 requested_mask, XsaveForm form, bo
     if (written & xcr0::x87) put_x87(area, vcpu, rex_w);
     const u64 mxcsr_with =
         form == XsaveForm::xsavec ? written & xcr0::sse : requested & (xcr0::sse | xcr0::avx);
-    if (mxcsr_with) put_mxcsr(area, state.extended);
+    if (mxcsr_with) put_mxcsr(area, vcpu);
     if (written & xcr0::sse) put_xmm(area, state);
     if (written & xcr0::avx) put_avx(area, state);
 
@@ -240,7 +248,7 @@ void xrstor(Vcpu& vcpu, GuestLinear where, u64 requested_mask, bool rex_w) {
     const u64 present = requested & header.xstate_bv, initial = requested & ~header.xstate_bv;
     // The standard format has MXCSR outside its components (SDM vol. 1, ch. 13.8.1 and 13.8.2).
     const bool loads_mxcsr = is_compacted ? present & xcr0::sse : requested & (xcr0::sse | xcr0::avx);
-    const u32 mxcsr = loads_mxcsr ? get_mxcsr(area) : e.mxcsr;
+    const u32 mxcsr = loads_mxcsr ? get_mxcsr(area, vcpu.model) : e.mxcsr;
 
     if (present & xcr0::x87) get_x87(area, e, rex_w);
     if (initial & xcr0::x87) reset_x87(e);

@@ -6,6 +6,12 @@
 
 namespace softmetal {
 
+inline constexpr unsigned fxsave_alignment = 16, xsave_alignment = 64;
+
+/// #UD and #NM, which come before all that the address may raise. The functions below check again.
+void require_fxsave_enabled(const CpuState& state);
+void require_xsave_enabled(const CpuState& state);
+
 void fxsave(Vcpu& vcpu, GuestLinear area, bool rex_w);
 void fxrstor(Vcpu& vcpu, GuestLinear area, bool rex_w);
 

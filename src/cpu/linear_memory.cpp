@@ -138,7 +138,9 @@ void LinearMemory::write_slow(GuestLinear a, unsigned size, u64 value, Privilege
 // --- any length
 
 void LinearMemory::read_bytes(GuestLinear a, std::span<std::byte> into, Privilege p) {
-    // Rights of the later pages first, so that a device's page before them is not read in vain.
+    // Rights of all pages first, in their order, so that a device's page is not read in vain.
+    const bool crosses = a.offset() + into.size() > page_size;
+    if (crosses) static_cast<void>(fill(a, Access::read, p));
     for (u64 next = page_size - a.offset(); next < into.size(); next += page_size)
         static_cast<void>(fill(a + next, Access::read, p));
     while (!into.empty()) {

@@ -4,11 +4,12 @@
 
 #include <Zydis/Zydis.h>
 #include <algorithm>
+#include <cpuid.h>
 
 namespace softmetal {
 namespace {
 
-ZydisDecoder make_decoder(ZydisMachineMode mode, ZydisStackWidth stack) {
+ZydisDecoder make_decoder(ZydisMachineMode mode, ZydisStackWidth stack, Vendor vendor = Vendor::intel) {
     ZydisDecoder decoder;
     ZydisDecoderInit(&decoder, mode, stack);
     // Without MPX its opcodes are NOPs, as on a processor that does not have it.
@@ -16,14 +17,18 @@ ZydisDecoder make_decoder(ZydisMachineMode mode, ZydisStackWidth stack) {
     ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
     ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
     ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_KNC, ZYAN_FALSE);
+    ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, vendor == Vendor::amd);
     return decoder;
 }
 
-const ZydisDecoder& decoder_for(unsigned code_size) {
+const ZydisDecoder& decoder_for(unsigned code_size, Vendor vendor) {
     static const ZydisDecoder decoder16 = make_decoder(ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
     static const ZydisDecoder decoder32 = make_decoder(ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
     static const ZydisDecoder decoder64 = make_decoder(ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    return code_size == 8 ? decoder64 : code_size == 4 ? decoder32 : decoder16;
+    static const ZydisDecoder decoder64_amd =
+        make_decoder(ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64, Vendor::amd);
+    if (code_size == 8) return vendor == Vendor::amd ? decoder64_amd : decoder64;
+    return code_size == 4 ? decoder32 : decoder16;
 }
 
 struct GprName {
@@ -81,7 +86,8 @@ RegisterField field_of(ZydisOperandEncoding encoding) {
 
 class Translation {
  public:
-    Translation(const ZydisDecodedInstruction& z, Instruction& out) : z_(z), out_(out) {}
+    Translation(const ZydisDecodedInstruction& z, Vendor vendor, Instruction& out)
+        : z_(z), vendor_(vendor), out_(out) {}
 
     void add_operand(const ZydisDecodedOperand& z) {
         Operand operand{};
@@ -263,26 +269,68 @@ class Translation {
         m.displacement = displacement;
         const bool accesses = z.mem.type == ZYDIS_MEMOP_TYPE_MEM || m.vsib;
         m.size = accesses ? static_cast<u16>(z.size / 8) : 0;
-        // Zydis says 32 bits for MOVSXD r16 too; processors read 16 (SDM vol. 2, MOVSX).
-        if (out_.mnemonic == ZYDIS_MNEMONIC_MOVSXD && out_.operand_size == 2) m.size = operand.size = 2;
+        // Zydis says 32 bits for MOVSXD r16 too; Intel's processors read 16 (SDM vol. 2, MOVSX).
+        if (out_.mnemonic == ZYDIS_MNEMONIC_MOVSXD && out_.operand_size == 2 && vendor_ == Vendor::intel)
+            m.size = operand.size = 2;
         m.read = accesses && operand.read;
         m.written = accesses && operand.written;
     }
 
     const ZydisDecodedInstruction& z_;
+    const Vendor vendor_;
     Instruction& out_;
     unsigned immediates_ = 0;
 };
 
+/// A near branch in 64-bit mode with an operand-size prefix that counts. Zydis knows of AMD's only where it
+/// changes the instruction's length.
+bool is_short_branch(const ZydisDecodedInstruction& z, const Instruction& i) {
+    if (i.mode != 8 || i.layout.rex & 8) return false;
+    switch (z.meta.category) {
+        case ZYDIS_CATEGORY_CALL:
+        case ZYDIS_CATEGORY_COND_BR:
+        case ZYDIS_CATEGORY_RET:
+        case ZYDIS_CATEGORY_UNCOND_BR: break;
+        default: return false;
+    }
+    if (z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return false;
+    const auto prefixes = std::span(z.raw.prefixes).first(z.raw.prefix_count);
+    return std::ranges::any_of(prefixes, [](const auto& prefix) { return prefix.value == 0x66; });
+}
+
+void make_short_branch(Instruction& i) {
+    i.operand_size = 2;
+    Operand& target = i.operands[0];
+    if (target.kind == OperandKind::gpr || target.kind == OperandKind::memory) target.size = 2;
+    if (target.kind == OperandKind::memory) i.memory.size = 2;
+}
+
+/// 0F 0D with a register operand.
+bool is_prefetch_of_register(const ZydisDecodedInstruction& z) {
+    return z.opcode_map == ZYDIS_OPCODE_MAP_0F && z.opcode == 0x0d && z.raw.modrm.mod == 3 &&
+           z.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+}
+
 }  // namespace
 
-std::expected<Instruction, DecodeError> decode(std::span<const u8> bytes, unsigned code_size) {
+Vendor host_vendor() {
+    static const Vendor vendor = [] {
+        u32 highest = 0, ebx = 0, ecx = 0, edx = 0;
+        __cpuid(0, highest, ebx, ecx, edx);
+        return ebx == signature_AMD_ebx && edx == signature_AMD_edx && ecx == signature_AMD_ecx
+                   ? Vendor::amd
+                   : Vendor::intel;
+    }();
+    return vendor;
+}
+
+std::expected<Instruction, DecodeError> decode(std::span<const u8> bytes, unsigned code_size, Vendor vendor) {
     constexpr std::size_t longest = 15;  // SDM vol. 2, ch. 2.3.11
     ZydisDecodedInstruction z;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     const std::size_t available = std::min(bytes.size(), longest);
     const ZyanStatus status =
-        ZydisDecoderDecodeFull(&decoder_for(code_size), bytes.data(), available, &z, operands);
+        ZydisDecoderDecodeFull(&decoder_for(code_size, vendor), bytes.data(), available, &z, operands);
     if (status == ZYDIS_STATUS_NO_MORE_DATA)
         return std::unexpected(available == longest ? DecodeError::too_long : DecodeError::truncated);
     if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) return std::unexpected(DecodeError::too_long);
@@ -290,6 +338,7 @@ std::expected<Instruction, DecodeError> decode(std::span<const u8> bytes, unsign
     if (z.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX || z.encoding == ZYDIS_INSTRUCTION_ENCODING_MVEX ||
         z.encoding == ZYDIS_INSTRUCTION_ENCODING_XOP)
         return std::unexpected(DecodeError::invalid);
+    if (vendor == Vendor::amd && is_prefetch_of_register(z)) return std::unexpected(DecodeError::invalid);
 
     Instruction out;
     std::copy_n(bytes.data(), z.length, out.bytes.data());
@@ -307,12 +356,13 @@ std::expected<Instruction, DecodeError> decode(std::span<const u8> bytes, unsign
     out.rep = z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE);
     out.repne = z.attributes & ZYDIS_ATTRIB_HAS_REPNE;
 
-    Translation translation(z, out);
+    Translation translation(z, vendor, out);
     for (unsigned i = 0; i < z.operand_count; i++) {
         translation.add_operand(operands[i]);
         if (i + 1 == z.operand_count_visible) out.explicit_count = out.operand_count;
     }
     translation.layout();
+    if (vendor == Vendor::amd && is_short_branch(z, out)) make_short_branch(out);
     translation.flags();
     translation.whole_register_file();
     return out;

@@ -68,9 +68,21 @@ void ret(Vcpu& vcpu, const Instruction& i, void*) {
 
 enum class LoopKind { always, while_zero, while_not_zero };
 
-template <LoopKind kind>
+/// REP prefixes with LOOPcc are reserved (SDM vol. 2 and APM vol. 3, REP); on AMD's processors they decide as
+/// they do for strings.
+LoopKind kind_by_prefix(const Vcpu& vcpu, const Instruction& i, LoopKind kind) {
+    if (kind == LoopKind::always || !vcpu.model.is_amd()) return kind;
+    for (unsigned n = i.layout.opcode; n-- > 0;) {
+        if (i.bytes[n] == 0xf2) return LoopKind::while_not_zero;
+        if (i.bytes[n] == 0xf3) return LoopKind::while_zero;
+    }
+    return kind;
+}
+
+template <LoopKind form>
 void loop(Vcpu& vcpu, const Instruction& i, void*) {
     CpuState& state = vcpu.state;
+    const LoopKind kind = kind_by_prefix(vcpu, i, form);
     const u64 count = (state.gpr[x86::rcx] - 1) & low_bits(i.address_size * 8u);
     const bool zf = state.rflags & x86::flags::zf;
     const bool again = count != 0 && (kind == LoopKind::always || (kind == LoopKind::while_zero) == zf);

@@ -13,9 +13,21 @@ constexpr unsigned legacy_area_size = 512;
 
 [[nodiscard]] bool rex_w(const Instruction& i) { return i.layout.rex & 8; }
 
-[[nodiscard]] GuestLinear area(Vcpu& vcpu, const Instruction& i, Access access) {
-    return linear_address_unaligned(vcpu, i.memory.segment, effective_offset(vcpu.state, i), legacy_area_size,
-                                    access);
+[[nodiscard]] GuestLinear area(Vcpu& vcpu, const Instruction& i, Access access, unsigned alignment) {
+    const u64 offset = effective_offset(vcpu.state, i);
+    // An area that is misaligned at an address that is not canonical: by RBP or RSP it is #SS on Intel's
+    // processors, #GP for the alignment on AMD's.
+    const u64 base = segment_base(vcpu.state, i.memory.segment);
+    if (vcpu.model.is_amd() && (offset + base) & (alignment - 1)) raise_gp();
+    return linear_address_unaligned(vcpu, i.memory.segment, offset, legacy_area_size, access);
+}
+[[nodiscard]] GuestLinear fxsave_area(Vcpu& vcpu, const Instruction& i, Access access) {
+    require_fxsave_enabled(vcpu.state);
+    return area(vcpu, i, access, fxsave_alignment);
+}
+[[nodiscard]] GuestLinear xsave_area(Vcpu& vcpu, const Instruction& i, Access access) {
+    require_xsave_enabled(vcpu.state);
+    return area(vcpu, i, access, xsave_alignment);
 }
 
 [[nodiscard]] u64 requested_components(const CpuState& state) {
@@ -23,23 +35,23 @@ constexpr unsigned legacy_area_size = 512;
 }
 
 void save_legacy(Vcpu& vcpu, const Instruction& i, void*) {
-    fxsave(vcpu, area(vcpu, i, Access::write), rex_w(i));
+    fxsave(vcpu, fxsave_area(vcpu, i, Access::write), rex_w(i));
 }
 void restore_legacy(Vcpu& vcpu, const Instruction& i, void*) {
-    fxrstor(vcpu, area(vcpu, i, Access::read), rex_w(i));
+    fxrstor(vcpu, fxsave_area(vcpu, i, Access::read), rex_w(i));
 }
 
 template <XsaveForm form>
 void save(Vcpu& vcpu, const Instruction& i, void*) {
-    xsave(vcpu, area(vcpu, i, Access::write), requested_components(vcpu.state), form, rex_w(i));
+    xsave(vcpu, xsave_area(vcpu, i, Access::write), requested_components(vcpu.state), form, rex_w(i));
 }
 void restore(Vcpu& vcpu, const Instruction& i, void*) {
-    xrstor(vcpu, area(vcpu, i, Access::read), requested_components(vcpu.state), rex_w(i));
+    xrstor(vcpu, xsave_area(vcpu, i, Access::read), requested_components(vcpu.state), rex_w(i));
 }
 
 void load_mxcsr(Vcpu& vcpu, const Instruction& i, void*) {
     const u32 value = load<u32>(vcpu, i);
-    if (value & ~vcpu.state.extended.mxcsr_mask) raise_gp();
+    if (value & ~vcpu.model.mxcsr_mask()) raise_gp();
     vcpu.state.extended.mxcsr = value;
 }
 void store_mxcsr(Vcpu& vcpu, const Instruction& i, void*) { store<u32>(vcpu, i, vcpu.state.extended.mxcsr); }

@@ -65,19 +65,23 @@ void gather(Vcpu& vcpu, const Instruction& i, void*) {
     VectorBytes result = read_vector(state, destination), mask = read_vector(state, mask_register);
     const u64 base = effective_offset(state, i);
     const Privilege p = vcpu.mmu.data_privilege();
-    // The mask is made whole elements before the first access, and a fault shows it so.
-    VectorBytes whole{};
-    for (unsigned n = 0; n < length / sizeof(T); n++)
-        set_element<T>(whole, n, selected<T>(mask, n) ? static_cast<T>(~T{0}) : T{0});
-    mask = whole;
-    write_vector(state, mask_register, mask);
+    // Intel's processors make the mask whole elements before the first access, and a fault shows it so;
+    // AMD's only clear what is done, and the destination's upper part at the end.
+    const bool clears_first = !vcpu.model.is_amd();
+    if (clears_first) {
+        VectorBytes whole{};
+        for (unsigned n = 0; n < length / sizeof(T); n++)
+            set_element<T>(whole, n, selected<T>(mask, n) ? static_cast<T>(~T{0}) : T{0});
+        mask = whole;
+        write_vector(state, mask_register, mask);
+    }
     for (unsigned n = 0; n < count; n++) {
         if (selected<T>(mask, n)) {
             const u64 scaled = sign_extend(element<Index>(indices, n), 8 * sizeof(Index)) * i.memory.scale;
             set_element<T>(
                 result, n,
                 vcpu.linear.read<T>(element_address(vcpu, i, base + scaled, sizeof(T), Access::read), p));
-            std::fill(result.begin() + length, result.end(), u8{0});
+            if (clears_first) std::fill(result.begin() + length, result.end(), u8{0});
             write_vector(state, destination, result);
         }
         set_element<T>(mask, n, T{0});

@@ -363,8 +363,8 @@ bool reports_pending_x87(const CpuState& state, const Instruction& i) {
 }
 
 /// Vector operands that must be aligned to their size: #GP comes before all other checks of the address (SDM
-/// vol. 2, ch. 2.4).
-bool must_be_aligned(const Instruction& i) {
+/// vol. 2, ch. 2.4; APM vol. 1, ch. 4.3.2 on MXCSR.MM).
+bool must_be_aligned(const Vcpu& vcpu, const Instruction& i) {
     if (i.memory.size < 16 || !std::has_single_bit(i.memory.size)) return false;
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_MOVUPS:
@@ -381,9 +381,20 @@ bool must_be_aligned(const Instruction& i) {
         case ZYDIS_MNEMONIC_VMOVNTPS:
         case ZYDIS_MNEMONIC_VMOVNTPD:
         case ZYDIS_MNEMONIC_VMOVNTDQ:
-        case ZYDIS_MNEMONIC_VMOVNTDQA: return true;
-        default: return i.layout.encoding == Encoding::legacy;
+        case ZYDIS_MNEMONIC_VMOVNTDQA:
+        case ZYDIS_MNEMONIC_MOVAPS:
+        case ZYDIS_MNEMONIC_MOVAPD:
+        case ZYDIS_MNEMONIC_MOVDQA:
+        case ZYDIS_MNEMONIC_MOVNTPS:
+        case ZYDIS_MNEMONIC_MOVNTPD:
+        case ZYDIS_MNEMONIC_MOVNTDQ:
+        case ZYDIS_MNEMONIC_MOVNTDQA: return true;
+        default: break;
     }
+    if (i.layout.encoding != Encoding::legacy) return false;
+    // AMD's processors have never checked the operands of the SHA instructions, whatever the manual says.
+    if (i.isa_set == ZYDIS_ISA_SET_SHA && vcpu.model.is_amd()) return false;
+    return !(vcpu.state.extended.mxcsr & x86::mxcsr::misaligned_mask);
 }
 
 }  // namespace
@@ -410,8 +421,9 @@ void run_native(Vcpu& vcpu, const Instruction& i, const NativeThunk& thunk) {
     frame.flags = (state.rflags & x86::flags::status) | x86::flags::always_one;
 
     if (reports_pending_x87(state, i)) raise(x86::Vector::x87_floating_point);
-    // A store of an MMX register has set TOP when it faults.
-    if (i.memory.written && i.operands[1].kind == OperandKind::mmx) set_x87_top(state.extended, 0);
+    // A store of an MMX register has set TOP when it faults, but on AMD's processors.
+    if (i.memory.written && i.operands[1].kind == OperandKind::mmx && !vcpu.model.is_amd())
+        set_x87_top(state.extended, 0);
     GuestLinear address{};
     const MemoryOperand& memory = i.memory;
     const bool uses_memory = i.has_memory && memory.size != 0;
@@ -426,7 +438,7 @@ void run_native(Vcpu& vcpu, const Instruction& i, const NativeThunk& thunk) {
             if (i.address_size < 8) offset &= low_bits(i.address_size * 8u);
             address = linear_address(vcpu, memory.segment, offset, memory.size, access);
         } else {
-            if (must_be_aligned(i) &&
+            if (must_be_aligned(vcpu, i) &&
                 (effective_offset(state, i) + segment_base(state, memory.segment)) & (memory.size - 1u))
                 raise_gp();
             address = memory_address(vcpu, i, access);

@@ -60,9 +60,11 @@ GuestLinear linear_address_unaligned(Vcpu& vcpu, Segment segment, u64 offset, un
 GuestLinear linear_address(Vcpu& vcpu, Segment segment, u64 offset, unsigned size, Access access) {
     const GuestLinear a = linear_address_unaligned(vcpu, segment, offset, size, access);
     // Operands that are no power of two in size (descriptor-table and x87 images) count as their parts, which
-    // are at least words; 16 bytes and more have checks of their own (SDM vol. 3, ch. 6.15, #AC).
+    // are at least words; vectors of 16 bytes and more are checked on AMD's processors, by 16 bytes (SDM
+    // vol. 3, ch. 6.15, and APM vol. 2, ch. 8.2.18, #AC).
     if (alignment_checked(vcpu.state)) [[unlikely]] {
-        const unsigned needed = size <= 8 && std::has_single_bit(size) ? size : size == 10 ? 8 : 1;
+        unsigned needed = size <= 8 && std::has_single_bit(size) ? size : size == 10 ? 8 : 1;
+        if ((size == 16 || size == 32) && vcpu.model.is_amd()) needed = 16;
         if (a.value & (needed - 1)) raise(Vector::alignment_check, 0);
     }
     return a;

@@ -49,8 +49,12 @@ class StringOperands {
     }
     void advance_source(u64 elements = 1) { advance(x86::rsi, elements); }
     void advance_destination(u64 elements = 1) { advance(x86::rdi, elements); }
-    /// REP MOVS and REP STOS with 32-bit addresses cut their pointers even where nothing is done.
-    void cut(x86::Gpr pointer) { advance(pointer, 0); }
+    /// REP with 32-bit addresses cuts the count, that of MOVS and STOS the pointers too, even where nothing
+    /// is done; on AMD's processors only what an iteration has written is cut.
+    void cut(std::initializer_list<x86::Gpr> registers) {
+        if (vcpu_.model.is_amd()) return;
+        for (const x86::Gpr reg : registers) advance(reg, 0);
+    }
 
     /// Elements from rSI (or rDI) upwards that lie in one page and need no further address checks.
     [[nodiscard]] u64 block_elements(x86::Gpr pointer, Segment segment) const {
@@ -98,8 +102,8 @@ void repeat(Vcpu& vcpu, const Instruction& i, StringOperands& operands, bool rep
         return;
     }
     CpuState& state = vcpu.state;
+    operands.cut({x86::rcx});
     u64 left = operands.count();
-    operands.set_count(left);  // a 32-bit count loses its upper half even where nothing is done
     if (left == 0) return;
     // A single step is one iteration (SDM vol. 3, ch. 17.3.1.4), as is one under watch of data breakpoints.
     constexpr u64 breakpoints_enabled = 0xff;
@@ -124,10 +128,7 @@ template <Word T>
 void movs(Vcpu& vcpu, const Instruction& i, void*) {
     StringOperands operands(vcpu, i, sizeof(T));
     const bool repeats = repeat_of(i, false) != Repeat::none;
-    if (repeats) {
-        operands.cut(x86::rsi);
-        operands.cut(x86::rdi);
-    }
+    if (repeats) operands.cut({x86::rsi, x86::rdi});
     repeat(
         vcpu, i, operands, repeats,
         [&](u64 limit) -> u64 {
@@ -168,7 +169,7 @@ void stos(Vcpu& vcpu, const Instruction& i, void*) {
     StringOperands operands(vcpu, i, sizeof(T));
     const T value = read_word<T>(vcpu.state, x86::rax);
     const bool repeats = repeat_of(i, false) != Repeat::none;
-    if (repeats) operands.cut(x86::rdi);
+    if (repeats) operands.cut({x86::rdi});
     repeat(
         vcpu, i, operands, repeats,
         [&](u64 limit) -> u64 {
@@ -209,14 +210,16 @@ void lods(Vcpu& vcpu, const Instruction& i, void*) {
 // --- CMPS, SCAS
 
 /// The flags of the last comparison, kept apart until the end: a fault on the way leaves RFLAGS as it was
-/// before the instruction (SDM vol. 2, REP).
+/// before the instruction (SDM vol. 2, REP), but on AMD's processors as the last comparison left it.
 class ComparisonFlags {
  public:
-    ComparisonFlags(CpuState& state, Repeat kind) : state_(state), kind_(kind), rflags_(state.rflags) {}
+    ComparisonFlags(Vcpu& vcpu, Repeat kind)
+        : state_(vcpu.state), kind_(kind), at_once_(vcpu.model.is_amd()), rflags_(state_.rflags) {}
 
     template <Word T>
     void compare(T a, T b) {
         Cmp::apply(a, b, rflags_);
+        if (at_once_) commit();
     }
     [[nodiscard]] bool goes_on() const {
         return (kind_ == Repeat::while_equal) == ((rflags_ & flags::zf) != 0);
@@ -226,6 +229,7 @@ class ComparisonFlags {
  private:
     CpuState& state_;
     const Repeat kind_;
+    const bool at_once_;
     u64 rflags_;
 };
 
@@ -233,11 +237,11 @@ template <Word T>
 void cmps(Vcpu& vcpu, const Instruction& i, void*) {
     StringOperands operands(vcpu, i, sizeof(T));
     const Repeat kind = repeat_of(i, true);
-    ComparisonFlags result(vcpu.state, kind);
+    ComparisonFlags result(vcpu, kind);
     repeat(
         vcpu, i, operands, kind != Repeat::none,
         [&](u64) -> u64 {
-            // In processors' order, where both fault.
+            // In the order of most processors, where both fault.
             const T b = vcpu.linear.read<T>(operands.destination(Access::read), operands.privilege());
             const T a = vcpu.linear.read<T>(operands.source(), operands.privilege());
             result.compare(a, b);
@@ -253,7 +257,7 @@ template <Word T>
 void scas(Vcpu& vcpu, const Instruction& i, void*) {
     StringOperands operands(vcpu, i, sizeof(T));
     const Repeat kind = repeat_of(i, true);
-    ComparisonFlags result(vcpu.state, kind);
+    ComparisonFlags result(vcpu, kind);
     repeat(
         vcpu, i, operands, kind != Repeat::none,
         [&](u64) -> u64 {

@@ -74,10 +74,16 @@ class FastCalls {
     /// are: translated code still holds them. Light.
     [[nodiscard]] bool run(const FastCallSite& site, u64 operand);
 
-    /// FDP and FOP as the guest loaded them last: what differs from them, translated code has recorded.
+    /// As the guest loaded them last: where FDP and FOP differ, translated code has recorded them.
     struct X87Pointers {
-        u64 fdp = 0;
+        u64 fip = 0, fdp = 0;
         u16 fop = 0;
+        bool initial = true;  // FCW, FSW and the tags were as FNINIT leaves them
+
+        X87Pointers() = default;
+        // Inlined: made in light functions too.
+        [[gnu::always_inline]] explicit X87Pointers(const ExtendedState& e)
+            : fip(e.fip), fdp(e.fdp), fop(e.fop), initial(e.fcw == 0x37f && e.fsw == 0 && e.ftw == 0) {}
     };
     X87Pointers loaded_x87_pointers;
 

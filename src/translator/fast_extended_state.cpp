@@ -110,7 +110,7 @@ bool FastCalls::restore_extended(u64 where, u64 next, bool rex_w) {
     asm volatile("xrstor64 %0" : : "m"(image_), "a"(static_cast<u32>(requested)), "d"(0) : "memory");
     if (requested & xcr0::x87) {
         const bool present = header.xstate_bv & xcr0::x87;
-        loaded_x87_pointers = present ? X87Pointers{image_.fdp, image_.fop} : X87Pointers{};
+        loaded_x87_pointers = present ? X87Pointers(image_) : X87Pointers{};
     }
     vcpu_.state.rip = next;
     return true;

@@ -50,12 +50,15 @@ class PageReader {
         const Instruction& i = last.instruction;
         const u64 next = last.next_rip();
         const u64 target = next + i.immediate;
+        const bool whole_target = i.operand_size == 8;  // else AMD's, with an operand-size prefix
         switch (i.category) {
-            case ZYDIS_CATEGORY_COND_BR: return static_cast<u16>(live_at(next) | live_at(target));
+            case ZYDIS_CATEGORY_COND_BR:
+                if (!whole_target) return static_cast<u16>(status);
+                return static_cast<u16>(live_at(next) | live_at(target));
             case ZYDIS_CATEGORY_UNCOND_BR:
             case ZYDIS_CATEGORY_CALL:
-                return i.operands[0].kind == OperandKind::relative ? live_at(target)
-                                                                   : static_cast<u16>(status);
+                return i.operands[0].kind == OperandKind::relative && whole_target ? live_at(target)
+                                                                                   : static_cast<u16>(status);
             default: return ends_block(i) ? static_cast<u16>(status) : live_at(next);
         }
     }

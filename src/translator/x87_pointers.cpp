@@ -8,14 +8,22 @@
 namespace softmetal {
 
 using translator::Block;
+using translator::FastCalls;
 
 void Translator::remember_x87_pointers() {
-    const ExtendedState& e = vcpu_.state.extended;
-    fast_calls_.loaded_x87_pointers = {e.fdp, e.fop};
+    fast_calls_.loaded_x87_pointers = FastCalls::X87Pointers(vcpu_.state.extended);
 }
 
 void Translator::hide_x87_pointers() {
     ExtendedState& e = vcpu_.state.extended;
+    const auto& loaded = fast_calls_.loaded_x87_pointers;
+    constexpr u16 exception_summary = 1 << 7;
+    if (vcpu_.model.is_amd() && !(e.fsw & exception_summary)) {
+        // XSAVE has stored none (APM vol. 2, ch. 11.5.3): those loaded are the best known, but after FNINIT.
+        const bool initialized = FastCalls::X87Pointers(e).initial && !loaded.initial;
+        if (!initialized) e.fip = loaded.fip, e.fdp = loaded.fdp, e.fop = loaded.fop;
+        return;
+    }
     const u64 offset = e.fip - host_code(0);
     if (offset >= code_.size()) return;
     // Every x87 instruction is a fault point, so its guest address is known while its block exists.
@@ -29,7 +37,6 @@ void Translator::hide_x87_pointers() {
     }
     // The operand's guest address is gone; where the processor records it at all, that is for unmasked
     // exceptions.
-    const auto& loaded = fast_calls_.loaded_x87_pointers;
     if (e.fdp != loaded.fdp) e.fdp = 0;
     if (e.fop == loaded.fop) return;
     e.fop = 0;

@@ -31,3 +31,12 @@ inline constexpr u64 status = cf | pf | af | zf | sf | of;
 inline constexpr u64 implemented = status | tf | interrupt | df | iopl | nt | rf | vm | ac | vif | vip | id;
 
 }  // namespace softmetal::x86::flags
+
+namespace softmetal::x86::mxcsr {
+
+/// What every processor lets software write.
+inline constexpr u32 writable = 0xffff;
+/// MM, AMD's: misaligned vector operands do not raise #GP (APM vol. 1, ch. 4.2.2).
+inline constexpr u32 misaligned_mask = 1u << 17;
+
+}  // namespace softmetal::x86::mxcsr

@@ -25,7 +25,7 @@ struct Allowance {
     bool fdp = false;
     bool vectors = false;
     bool memory = false;
-    bool cr2_offset = false;  // where in the page
+    bool cr2 = false, cr2_offset = false;  // the offset: where in the page
     bool rip = false, rsp = false;
     void add(const Allowance& other);
 };
@@ -34,7 +34,7 @@ struct Allowance {
 /// to deviate.
 class UndefinedResults {
  public:
-    /// The lines that hold for `engine`.
+    /// The lines that hold for `engine` on this host.
     [[nodiscard]] static Result<UndefinedResults> load(const std::string& path, const std::string& engine);
     [[nodiscard]] Allowance allowance(const std::string& mnemonic, bool faulted) const;
 

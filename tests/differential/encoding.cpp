@@ -1,5 +1,9 @@
 #include "encoding.hpp"
 
+#include "decoder/decoder.hpp"
+
+#include <algorithm>
+
 namespace softmetal::differential {
 namespace {
 
@@ -8,7 +12,24 @@ ZydisDecoder make_decoder() {
     ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     for (const auto mode : {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_CLDEMOTE})
         ZydisDecoderEnableMode(&decoder, mode, ZYAN_FALSE);  // the processor modelled has none of these
+    ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, host_vendor() == Vendor::amd);
     return decoder;
+}
+
+/// AMD's near branches obey the operand-size prefix (APM vol. 1, table 3-9); Zydis knows of it only where it
+/// changes the instruction's length.
+void shorten_branch(Decoded& d) {
+    auto& z = d.instruction;
+    const bool near = z.meta.branch_type != ZYDIS_BRANCH_TYPE_FAR;
+    const bool branch = z.meta.category == ZYDIS_CATEGORY_CALL || z.meta.category == ZYDIS_CATEGORY_COND_BR ||
+                        z.meta.category == ZYDIS_CATEGORY_RET || z.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
+    const bool prefixed = std::any_of(z.raw.prefixes, z.raw.prefixes + z.raw.prefix_count,
+                                      [](const auto& prefix) { return prefix.value == 0x66; });
+    if (!branch || !near || !prefixed || z.raw.rex.W) return;
+    z.operand_width = 16;
+    ZydisDecodedOperand& target = d.operands[0];
+    if (target.type == ZYDIS_OPERAND_TYPE_MEMORY || target.type == ZYDIS_OPERAND_TYPE_REGISTER)
+        target.size = 16;
 }
 
 u8 bits_of(bool r, bool x, bool b) { return static_cast<u8>(r << 2 | x << 1 | b); }
@@ -71,6 +92,7 @@ bool decode_bytes(const std::array<u8, 16>& bytes, Decoded& into) {
                 o.mem.base = ZYDIS_REGISTER_NONE;
                 o.mem.disp = {ZYAN_TRUE, z.raw.disp.value};
             }
+    if (host_vendor() == Vendor::amd) shorten_branch(into);
     return true;
 }
 

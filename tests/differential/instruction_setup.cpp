@@ -1,6 +1,7 @@
 #include "instruction_setup.hpp"
 
 #include "base/bits.hpp"
+#include "decoder/decoder.hpp"
 #include "operand_values.hpp"
 
 #include <algorithm>
@@ -19,6 +20,33 @@ bool is_xsave_family(ZydisMnemonic m) {
         case ZYDIS_MNEMONIC_XSAVEC:
         case ZYDIS_MNEMONIC_XSAVEC64: return true;
         default: return is_xrstor(m);
+    }
+}
+
+/// 512 bytes or more.
+bool is_save_area(const ZydisDecodedInstruction& z) {
+    return is_xsave_family(z.mnemonic) || z.meta.isa_set == ZYDIS_ISA_SET_FXSAVE ||
+           z.meta.isa_set == ZYDIS_ISA_SET_FXSAVE64;
+}
+
+/// Of their 16 bytes of memory the lower half is all they need.
+bool needs_low_half(ZydisMnemonic m) {
+    switch (m) {
+        case ZYDIS_MNEMONIC_PUNPCKLBW:
+        case ZYDIS_MNEMONIC_PUNPCKLWD:
+        case ZYDIS_MNEMONIC_PUNPCKLDQ:
+        case ZYDIS_MNEMONIC_PUNPCKLQDQ:
+        case ZYDIS_MNEMONIC_UNPCKLPS:
+        case ZYDIS_MNEMONIC_UNPCKLPD:
+        case ZYDIS_MNEMONIC_PSLLW:
+        case ZYDIS_MNEMONIC_PSLLD:
+        case ZYDIS_MNEMONIC_PSLLQ:
+        case ZYDIS_MNEMONIC_PSRLW:
+        case ZYDIS_MNEMONIC_PSRLD:
+        case ZYDIS_MNEMONIC_PSRLQ:
+        case ZYDIS_MNEMONIC_PSRAW:
+        case ZYDIS_MNEMONIC_PSRAD: return true;
+        default: return false;
     }
 }
 
@@ -68,8 +96,7 @@ u64 InstructionSetup::wide_operand() const {
 }
 
 bool InstructionSetup::wants_alignment() const {
-    return is_xsave_family(z_.mnemonic) || z_.meta.isa_set == ZYDIS_ISA_SET_FXSAVE ||
-           z_.meta.isa_set == ZYDIS_ISA_SET_FXSAVE64 || z_.meta.isa_set == ZYDIS_ISA_SET_CMPXCHG16B ||
+    return is_save_area(z_) || z_.meta.isa_set == ZYDIS_ISA_SET_CMPXCHG16B ||
            (z_.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && z_.meta.isa_ext != ZYDIS_ISA_EXT_BASE);
 }
 
@@ -228,13 +255,18 @@ void InstructionSetup::branch_target() {
 void InstructionSetup::keep_apart() {
     constexpr u16 x87_masks = 0x3f, x87_summary = 0x8080;
     ExtendedState& x = out_.registers.extended;
-    // An area misaligned for #GP and #AC: SDM vol. 2, FXSAVE, "implementation-dependent". And processors do
-    // not check the operands of F16C, though their exception class has #AC.
-    if (wants_alignment() || z_.meta.isa_set == ZYDIS_ISA_SET_F16C) out_.registers.rflags &= ~x86::flags::ac;
+    // An area misaligned for #GP and #AC: SDM vol. 2, FXSAVE, "implementation-dependent". And Intel's
+    // processors do not check the operands of F16C, though their exception class has #AC.
+    const bool intel = host_vendor() == Vendor::intel;
+    if (is_save_area(z_) || (intel && (wants_alignment() || z_.meta.isa_set == ZYDIS_ISA_SET_F16C)))
+        out_.registers.rflags &= ~x86::flags::ac;
     // An unmasked x87 exception suppresses the store, and so the store's page fault; engines probe first.
     const u8* last = out_.memory.at(operand_ + operand_size_ - 1);
     const bool writable = out_.memory.at(operand_) && last && operand_ + operand_size_ <= layout::read_only;
     if (!operand_ || writable) return;
+    // An implementation may fetch only the half that is needed (SDM vol. 2, PUNPCKLBW): misaligned across the
+    // end of mapped memory that decides on the page fault.
+    if (needs_low_half(z_.mnemonic)) x.mxcsr &= ~x86::mxcsr::misaligned_mask;
     // As does one of VCVTPS2PH.
     if (z_.meta.isa_set == ZYDIS_ISA_SET_F16C) x.mxcsr |= 0x1f80;
     if (z_.meta.isa_set == ZYDIS_ISA_SET_X87 || z_.meta.isa_set == ZYDIS_ISA_SET_SSE3X87) {

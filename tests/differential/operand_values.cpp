@@ -1,6 +1,7 @@
 #include "operand_values.hpp"
 
 #include "base/bits.hpp"
+#include "cpu/cpu_model.hpp"
 #include "test_case.hpp"
 
 #include <algorithm>
@@ -122,7 +123,9 @@ void mmx_value(Random& random, ExtendedState::Bytes16& out) {
 u32 mxcsr_value(Random& random) {
     constexpr u32 masks = 0x1f80;
     if (random.percent(40)) return masks;
-    const u32 value = static_cast<u32>(random.next() & 0xffff);
+    static const bool has_misaligned_mask = CpuModel::host(1, 1'000'000'000).features().misalignsse;
+    u32 value = static_cast<u32>(random.next() & x86::mxcsr::writable);
+    if (random.percent(25) && has_misaligned_mask) value |= x86::mxcsr::misaligned_mask;
     return random.percent(10) ? value : value | masks;
 }
 

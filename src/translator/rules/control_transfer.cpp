@@ -127,18 +127,17 @@ bool is_control_transfer(const Instruction& i) {
 bool translate_near(BlockEmitter& e) {
     const GuestInstruction& g = e.current();
     const Instruction& i = g.instruction;
+    if (i.operand_size != slot) return false;  // AMD's, with an operand-size prefix
     if (const auto condition = condition_of(i.mnemonic)) {
         e.require_flags();
         e.branch_to(target_of(g), [&](const asmjit::Label& taken) { e.a.long_().j(*condition, taken); });
         return true;
     }
     switch (i.mnemonic) {
-        case ZYDIS_MNEMONIC_CALL: return !is_far(i) && i.operand_size == slot && call(e, g);
+        case ZYDIS_MNEMONIC_CALL: return !is_far(i) && call(e, g);
         case ZYDIS_MNEMONIC_JMP: return !is_far(i) && jump(e, g);
         case ZYDIS_MNEMONIC_RET:
-            if (i.bytes[i.layout.opcode] == 0xca || i.bytes[i.layout.opcode] == 0xcb ||
-                i.operand_size != slot)
-                return false;
+            if (i.bytes[i.layout.opcode] == 0xca || i.bytes[i.layout.opcode] == 0xcb) return false;
             near_return(e, i);
             return true;
         case ZYDIS_MNEMONIC_JRCXZ:

@@ -22,8 +22,9 @@ class ExtendedStateTest : public MachineTest {
     }
     void fill_registers() {
         ExtendedState& e = state().extended;
-        e.fcw = 0x27f;
-        e.fsw = 0x3800;
+        // With an exception pending: AMD's processors save no pointers without one.
+        e.fcw = 0x27e;
+        e.fsw = 0xb881;
         e.ftw = 0x80;
         e.fop = 0x123;
         e.fip = 0x1122334455667788;
@@ -47,20 +48,38 @@ class ExtendedStateTest : public MachineTest {
 TEST_F(ExtendedStateTest, FxsaveLayout) {
     poison();
     fxsave(vcpu_, area, true);
-    EXPECT_EQ(peek<u16>(area.value), 0x27f);
-    EXPECT_EQ(peek<u16>(area.value + 2), 0x3800);
+    EXPECT_EQ(peek<u16>(area.value), 0x27e);
+    EXPECT_EQ(peek<u16>(area.value + 2), 0xb881);
     EXPECT_EQ(peek<u8>(area.value + 4), 0x80);
     EXPECT_EQ(peek<u16>(area.value + 6), 0x123);
     EXPECT_EQ(at(8), 0x1122334455667788u);
     EXPECT_EQ(at(16), 0x99aabbccddeeff00u);
     EXPECT_EQ(peek<u32>(area.value + 24), 0x1fa0u);
-    EXPECT_EQ(peek<u32>(area.value + 28), 0xffffu);
+    EXPECT_EQ(peek<u32>(area.value + 28), model().mxcsr_mask());
     EXPECT_EQ(at(32), 0x1000u);
     EXPECT_EQ(at(160 + 15 * 16 + 8), 0x400fu);
     EXPECT_EQ(at(416), 0xccccccccccccccccu);
     fxsave(vcpu_, area, false);
     EXPECT_EQ(at(8), 0x55667788u);
     EXPECT_EQ(at(16), 0xddeeff00u);
+}
+
+TEST_F(ExtendedStateTest, WithoutPendingExceptionAmdSavesNoPointers) {
+    state().extended.fcw = 0x27f;
+    state().extended.fsw = 0x3800;
+    fxsave(vcpu_, area, true);
+    const bool amd = model().is_amd();
+    EXPECT_EQ(peek<u16>(area.value + 6), amd ? 0 : 0x123);
+    EXPECT_EQ(at(8), amd ? 0 : 0x1122334455667788u);
+    EXPECT_EQ(at(16), amd ? 0 : 0x99aabbccddeeff00u);
+}
+
+TEST_F(ExtendedStateTest, MisalignedMaskWhereTheModelHasIt) {
+    fxsave(vcpu_, area, true);
+    poke<u32>(area.value + 24, 0x21f80);
+    const bool allowed = model().features().misalignsse;
+    EXPECT_EQ(raised_by([&] { fxrstor(vcpu_, area, true); }), allowed ? std::nullopt : std::optional(gp()));
+    EXPECT_EQ(state().extended.mxcsr, allowed ? 0x21f80u : 0x1fa0u);
 }
 
 TEST_F(ExtendedStateTest, FxrstorReversesFxsave) {
@@ -177,7 +196,7 @@ TEST_F(ExtendedStateTest, AreasThatStraddlePages) {
     state().extended = {};
     xrstor(vcpu_, straddling, 7, true);
     EXPECT_EQ(std::memcmp(&state().extended, &before, sizeof before), 0);
-    EXPECT_EQ(peek<u16>(straddling.value), 0x27f);
+    EXPECT_EQ(peek<u16>(straddling.value), 0x27e);
 }
 
 TEST_F(ExtendedStateTest, OutsideLongModeTheUpperRegistersStay) {

@@ -99,6 +99,17 @@ TEST_F(LinearMemoryTest, PageTablesInCodePagesAreAnnouncedToo) {
     EXPECT_EQ(observer.writes[0].first, leaf);
 }
 
+TEST_F(LinearMemoryTest, OfTwoMissingPagesTheFirstIsReported) {
+    std::array<std::byte, 4> bytes{};
+    constexpr u64 missing = 0x7f0000003ffe;
+    try {
+        vcpu_.linear.read_bytes({missing}, bytes, Privilege::user);
+        FAIL() << "no page fault";
+    } catch (const GuestException& e) {
+        EXPECT_EQ(e.cr2, missing);
+    }
+}
+
 TEST_F(LinearMemoryTest, ProbeSetsDirtyWithoutWriting) {
     const u64 leaf = map(0x7f0000001000, 0x200000, rw_user);
     vcpu_.linear.probe_write({0x7f0000001ff0}, 16, Privilege::user);

@@ -84,6 +84,36 @@ TEST(Decoder, SibWithoutBaseHasNoneWithRexEither) {
     EXPECT_EQ(i->memory.displacement, 0x12345678);
 }
 
+TEST(Decoder, OperandSizePrefixOfNearBranchesCountsOnAmd) {
+    const std::array<u8, 7> jz = {0x66, 0x0f, 0x84, 0x78, 0x56, 0x34, 0x12};
+    EXPECT_EQ(decode(jz, 8, Vendor::intel)->length, 7);
+    EXPECT_EQ(decode(jz, 8, Vendor::intel)->operand_size, 8);
+    EXPECT_EQ(decode(jz, 8, Vendor::amd)->length, 5);
+    EXPECT_EQ(decode(jz, 8, Vendor::amd)->operand_size, 2);
+    EXPECT_EQ(decode(jz, 4, Vendor::intel)->length, 5);
+
+    const std::array<u8, 2> ret = {0x66, 0xc3};
+    EXPECT_EQ(decode(ret, 8, Vendor::intel)->operand_size, 8);
+    EXPECT_EQ(decode(ret, 8, Vendor::amd)->operand_size, 2);
+    const std::array<u8, 3> whole = {0x66, 0x48, 0xc3};  // REX.W wins
+    EXPECT_EQ(decode(whole, 8, Vendor::amd)->operand_size, 8);
+
+    const std::array<u8, 3> call = {0x66, 0xff, 0x13};  // call word [rbx]
+    EXPECT_EQ(decode(call, 8, Vendor::intel)->memory.size, 8);
+    EXPECT_EQ(decode(call, 8, Vendor::amd)->memory.size, 2);
+}
+
+TEST(Decoder, WhatElseTheVendorsReadDifferently) {
+    const std::array<u8, 3> movsxd = {0x66, 0x63, 0x03};  // movsxd ax,[rbx]
+    EXPECT_EQ(decode(movsxd, 8, Vendor::intel)->memory.size, 2);
+    EXPECT_EQ(decode(movsxd, 8, Vendor::amd)->memory.size, 4);
+    const std::array<u8, 3> prefetch_of_register = {0x0f, 0x0d, 0xc0};
+    EXPECT_TRUE(decode(prefetch_of_register, 8, Vendor::intel));
+    EXPECT_EQ(decode(prefetch_of_register, 8, Vendor::amd).error(), DecodeError::invalid);
+    const std::array<u8, 3> prefetchw = {0x0f, 0x0d, 0x08};
+    EXPECT_TRUE(decode(prefetchw, 8, Vendor::amd));
+}
+
 TEST(Decoder, Errors) {
     const std::array<u8, 2> cut = {0x48, 0x8b};
     EXPECT_EQ(decode(cut, 8).error(), DecodeError::truncated);

@@ -245,5 +245,98 @@ TEST(Faults, MisalignedVectorOperand) {
     expect_fault(g, x86::Vector::general_protection, 0, Guest::code);
 }
 
+/// A user program with alignment checks on.
+void check_alignment(Guest& g) {
+    g.vcpu->state.cr0 |= x86::cr0::am;
+    g.vcpu->state.rflags |= flags::ac;
+}
+
+TEST(Faults, VectorsAreCheckedForAlignmentOnAmdOnly) {
+    for (const u64 misaligned : {8u, 16u}) {
+        Guest g(Mode::long64, 3);
+        check_alignment(g);
+        g.gpr(x86::rdi) = Guest::data + misaligned;
+        g.run([](Assembler& a) {
+            if (CpuModel::host(1, 1'000'000'000).features().avx)
+                a.vmovups(ymm0, ptr(rdi));  // by 16 bytes, whatever its size
+            else
+                a.movups(xmm0, ptr(rdi));
+            a.ud2();
+        });
+        if (g.model.is_amd() && misaligned == 8) {
+            expect_fault(g, x86::Vector::alignment_check, 0, Guest::code);
+        } else {
+            ASSERT_TRUE(g.fault());
+            EXPECT_EQ(g.fault()->vector, x86::Vector::invalid_opcode);
+        }
+    }
+}
+
+TEST(Faults, MisalignedMaskAllowsMisalignedComputationButNoAlignedMove) {
+    Guest g(Mode::long64, 3);
+    if (!g.model.features().misalignsse) GTEST_SKIP() << "AMD's MXCSR.MM";
+    g.gpr(x86::rdi) = Guest::data + 1;
+    g.vcpu->state.extended.mxcsr |= x86::mxcsr::misaligned_mask;
+    g.run([](Assembler& a) {
+        a.paddd(xmm0, ptr(rdi));
+        a.ud2();
+    });
+    expect_fault(g, x86::Vector::invalid_opcode, 0, Guest::code + 4);
+    Guest move(Mode::long64, 3);
+    move.gpr(x86::rdi) = Guest::data + 1;
+    move.vcpu->state.extended.mxcsr |= x86::mxcsr::misaligned_mask;
+    move.run([](Assembler& a) { a.movdqa(xmm0, ptr(rdi)); });
+    expect_fault(move, x86::Vector::general_protection, 0, Guest::code);
+    Guest checked(Mode::long64, 3);
+    check_alignment(checked);
+    checked.gpr(x86::rdi) = Guest::data + 1;
+    checked.vcpu->state.extended.mxcsr |= x86::mxcsr::misaligned_mask;
+    checked.run([](Assembler& a) { a.paddd(xmm0, ptr(rdi)); });
+    expect_fault(checked, x86::Vector::alignment_check, 0, Guest::code);
+}
+
+TEST(Faults, MisalignedOperandOfShaFaultsOnIntelOnly) {
+    Guest g(Mode::long64);
+    if (!g.model.features().sha) GTEST_SKIP();
+    g.gpr(x86::rdi) = Guest::data + 1;
+    g.run([](Assembler& a) { a.sha1nexte(xmm0, ptr(rdi)); });
+    if (g.model.is_amd())
+        EXPECT_FALSE(g.fault());
+    else
+        expect_fault(g, x86::Vector::general_protection, 0, Guest::code);
+}
+
+TEST(Faults, StoreOfMmxRegisterSetsTopBeforeItFaultsOnIntelOnly) {
+    Guest g(Mode::long64);
+    g.vcpu->state.extended.fsw = 3 << 11;
+    g.gpr(x86::rdi) = Guest::unmapped;
+    g.run([](Assembler& a) { a.movq(qword_ptr(rdi), mm1); });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.vcpu->state.extended.fsw, g.model.is_amd() ? 3 << 11 : 0);
+}
+
+TEST(Faults, ShortNearBranchOnAmdOnly) {
+    Guest g(Mode::long64);
+    g.gpr(x86::rax) = 0xffff'ffff'0001'2345;
+    g.poke<u8>(0x2345, 0xf4);
+    g.poke<u64>(Guest::stack_top - 2, 0x1122'3344'5566'7788);
+    g.run_bytes({0x66, 0xff, 0xd0});  // call ax, or call rax
+    EXPECT_FALSE(g.fault() && g.fault()->vector != x86::Vector::page_fault);
+    if (!g.model.is_amd()) return;
+    EXPECT_EQ(g.vcpu->state.rip, 0x2346u);
+    EXPECT_EQ(g.gpr(x86::rsp), Guest::stack_top - 2);
+    EXPECT_EQ(g.peek<u16>(Guest::stack_top - 2), static_cast<u16>(Guest::code + 3));
+    EXPECT_EQ(g.peek<u16>(Guest::stack_top), 0x5566);
+}
+
+TEST(Faults, PrefixDecidesLoopOnAmdOnly) {
+    Guest g(Mode::long64);
+    g.gpr(x86::rcx) = 2;
+    g.vcpu->state.rflags |= flags::zf;
+    g.run_bytes({0xf3, 0xe0, 0x01, 0xf4, 0xf4});  // F3 LOOPNE, over a HLT
+    EXPECT_EQ(g.vcpu->state.rip, Guest::code + (g.model.is_amd() ? 5 : 4));
+    EXPECT_EQ(g.gpr(x86::rcx), 1u);
+}
+
 }  // namespace
 }  // namespace softmetal::test

@@ -145,6 +145,32 @@ TEST(Strings, AddressSizePrefixWraps32Bits) {
     EXPECT_EQ(g.gpr(x86::rcx), 0u);
 }
 
+TEST(Strings, AddressSizePrefixCutsRegistersWithoutAnIterationOnIntelOnly) {
+    for (const u64 count : {u64{0}, u64{3}}) {
+        Guest g(Mode::long64);
+        constexpr u64 high = 0xffffffff00000000;
+        g.gpr(x86::rdi) = high | Guest::unmapped;
+        g.gpr(x86::rcx) = high | count;
+        g.run_bytes({0x67, 0xf3, 0xaa});  // REP STOSB with EDI, ECX
+        EXPECT_EQ(g.fault().has_value(), count != 0);
+        const u64 kept = g.model.is_amd() ? high : 0;
+        EXPECT_EQ(g.gpr(x86::rdi), kept | Guest::unmapped);
+        EXPECT_EQ(g.gpr(x86::rcx), kept | count);
+    }
+}
+
+TEST(Strings, FaultOfRepeatedComparisonShowsFlagsOnAmdOnly) {
+    Guest g(Mode::long64);
+    g.gpr(x86::rdi) = Guest::unmapped - 1;
+    g.poke<u8>(Guest::unmapped - 1, 0x55);
+    g.gpr(x86::rax) = 0x55;
+    g.gpr(x86::rcx) = 2;
+    g.run_bytes({0xf3, 0xae});  // REPE SCASB
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.gpr(x86::rcx), 1u);
+    EXPECT_EQ((g.peek<u64>(g.gpr(x86::rsp) + 24) & flags::zf) != 0, g.model.is_amd());
+}
+
 TEST(Strings, SegmentOverrideAppliesToTheSource) {
     Guest g(Mode::long64);
     g.vcpu->state.seg(x86::Segment::gs).base = 0x1000;

@@ -263,6 +263,22 @@ TEST(ExtendedState, GatherKeepsWhatItHasDone) {
     EXPECT_EQ(e.xmm[2].high, 0u);
 }
 
+TEST(ExtendedState, GatherMakesItsMaskWholeOnIntelOnly) {
+    Guest g(Mode::long64);
+    if (!g.model.features().avx2) GTEST_SKIP();
+    auto& e = g.vcpu->state.extended;
+    e.xmm[1] = {};                                          // indices 0
+    e.xmm[2] = {0x80000001'80000000, 0x00000003'80000002};  // elements 0, 1 and 2
+    e.ymm_high[2] = e.ymm_high[3] = {1, 2};
+    g.gpr(x86::rdi) = Guest::unmapped;
+    g.run([](Assembler& a) { a.vpgatherdd(xmm3, ptr(rdi, xmm1), xmm2); });
+    ASSERT_TRUE(g.fault());
+    const bool amd = g.model.is_amd();
+    EXPECT_EQ(e.xmm[2].low, amd ? 0x80000001'80000000 : ~u64{0});
+    EXPECT_EQ(e.xmm[2].high, amd ? 0x00000003'80000002 : 0xffffffff);
+    EXPECT_EQ(e.ymm_high[2].low, amd ? 1u : 0u);
+}
+
 TEST(ExtendedState, MaskedByteStore) {
     Guest g(Mode::long64);
     auto& e = g.vcpu->state.extended;
