@@ -14,7 +14,6 @@ constexpr unsigned mxcsr_offset = 24, mxcsr_size = 8, x87_offset = 32, xmm_offse
                    avx_offset = 576, area_end = 832;
 static_assert(sizeof(ExtendedState) == area_end && alignof(ExtendedState) == 64);
 constexpr u64 compacted = bit(63);
-constexpr u32 mxcsr_writable = 0xffff;
 
 struct Header {
     u64 xstate_bv, xcomp_bv;
@@ -58,7 +57,7 @@ bool FastCalls::save_extended(u64 where, u64 next, bool rex_w) {
     const u64 requested = edx_eax(vcpu_.state) & vcpu_.state.xcr0;
     asm volatile("xsavec64 %0" : "=m"(image_) : "a"(static_cast<u32>(requested)), "d"(0) : "memory");
     const u64 saved = image_.xstate_bv;
-    image_.mxcsr_mask = mxcsr_writable;  // not the host's
+    image_.mxcsr_mask = vcpu_.model.mxcsr_mask();
     if (saved & xcr0::x87 && image_.fip - reinterpret_cast<u64>(code_.data()) < code_.size()) {
         image_.fip = image_.fdp = 0;
         image_.fop = 0;
@@ -105,7 +104,7 @@ bool FastCalls::restore_extended(u64 where, u64 next, bool rex_w) {
     if (!(header.xcomp_bv & compacted) && header.xcomp_bv) return false;
     for (const u64 r : header.reserved)
         if (r) return false;
-    if (image_.mxcsr & ~mxcsr_writable) return false;
+    if (image_.mxcsr & ~vcpu_.model.mxcsr_mask()) return false;
     if (!rex_w) keep_short_pointers(image_);
     asm volatile("xrstor64 %0" : : "m"(image_), "a"(static_cast<u32>(requested)), "d"(0) : "memory");
     if (requested & xcr0::x87) {
