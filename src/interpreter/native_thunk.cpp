@@ -341,7 +341,10 @@ void hide_x87_pointers(ExtendedState& after, const X87Pointers& before, const In
     if (after.fip == before.fip || after.fip == 0) return;  // it does not record itself, or is FNINIT
     after.fip = guest_rip;
     if (after.fdp != before.fdp) after.fdp = guest_operand;
-    if (i.layout.modrm && after.fop != before.fop)
+    // With its exception pending it has recorded FOP, though the thunk's may happen to be the one from
+    // before.
+    constexpr u16 exception_summary = 1 << 7;
+    if (i.layout.modrm && (after.fop != before.fop || after.fsw & exception_summary))
         after.fop = static_cast<u16>((i.bytes[i.layout.opcode] & 7) << 8 | i.bytes[i.layout.modrm]);
 }
 

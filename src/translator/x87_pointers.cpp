@@ -38,7 +38,8 @@ void Translator::hide_x87_pointers() {
     // The operand's guest address is gone; where the processor records it at all, that is for unmasked
     // exceptions.
     if (e.fdp != loaded.fdp) e.fdp = 0;
-    if (e.fop == loaded.fop) return;
+    // AMD's processors record FOP with FIP, and the translation's may happen to be the one loaded.
+    if (e.fop == loaded.fop && !vcpu_.model.is_amd()) return;
     e.fop = 0;
     const u8* page = e.fip ? code_page(e.fip) : nullptr;
     if (!page) return;
