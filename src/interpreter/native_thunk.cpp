@@ -395,7 +395,8 @@ bool must_be_aligned(const Vcpu& vcpu, const Instruction& i) {
         default: break;
     }
     if (i.layout.encoding != Encoding::legacy) return false;
-    // AMD's processors have never checked the operands of the SHA instructions, whatever the manual says.
+    // Zen 4 does not check the operands of the SHA instructions (measured with the oracle; the manual says
+    // otherwise).
     if (i.isa_set == ZYDIS_ISA_SET_SHA && vcpu.model.is_amd()) return false;
     return !(vcpu.state.extended.mxcsr & x86::mxcsr::misaligned_mask);
 }
