@@ -267,15 +267,19 @@ void BlockEmitter::mark_fault_point() {
 }
 
 void BlockEmitter::jump_to(u64 rip, Mode target_mode) {
-    // User code keeps to its page: other pages move with every change of the address space.
-    const bool crosses = !on_our_page(rip);
-    if (crosses && (!chain_ || target_mode.privilege == Privilege::user)) {
+    if (!can_link(rip, target_mode)) {
         release_flags(status);
         jump_through_cache(rip, static_cast<unsigned>(target_mode.privilege));
         return;
     }
+    link_to(rip, target_mode, [this](const asmjit::Label& unlinked) { a.long_().jmp(unlinked); });
+}
+
+void BlockEmitter::link_to(u64 rip, Mode target_mode,
+                           const std::function<void(const asmjit::Label&)>& emit_jump) {
+    const bool crosses = !on_our_page(rip);
     const asmjit::Label unlinked = a.newLabel();
-    a.long_().jmp(unlinked);
+    emit_jump(unlinked);
     Link& link = table_.links.emplace_back();
     const u32 number = static_cast<u32>(table_.links.size() - 1);
     link.from = &block_;
@@ -299,10 +303,16 @@ void BlockEmitter::jump_to(u64 rip, Mode target_mode) {
     });
 }
 
-void BlockEmitter::branch_to(u64 rip, const std::function<void(const asmjit::Label&)>& emit_branch) {
+void BlockEmitter::branch_to(u64 rip, const std::function<void(const asmjit::Label&)>& emit_branch,
+                             bool patchable) {
+    const FlagsAt flags = flags_;
+    if (patchable && can_link(rip, mode)) {
+        link_to(rip, mode, emit_branch);
+        jump_to(current_->next_rip());
+        return;
+    }
     const asmjit::Label taken = a.newLabel();
     emit_branch(taken);
-    const FlagsAt flags = flags_;
     jump_to(current_->next_rip());
     a.bind(taken);
     flags_ = flags;

@@ -88,8 +88,10 @@ class BlockEmitter {
     /// Ends the block at a known address. `target_mode` may differ from ours.
     void jump_to(u64 rip, Mode target_mode);
     void jump_to(u64 rip) { jump_to(rip, mode); }
-    /// A conditional jump of the guest: JRCXZ/Jcc by `emit_branch(label)`, both ways out.
-    void branch_to(u64 rip, const std::function<void(const asmjit::Label&)>& emit_branch);
+    /// A conditional jump of the guest: JRCXZ/Jcc by `emit_branch(label)`, both ways out. `patchable`: it is
+    /// one instruction that ends in the 32-bit displacement.
+    void branch_to(u64 rip, const std::function<void(const asmjit::Label&)>& emit_branch,
+                   bool patchable = false);
     /// Ends the block at the address in R10. Flags are released.
     void jump_indirect();
 
@@ -100,6 +102,11 @@ class BlockEmitter {
     };
     u32 new_site(const asmjit::Label& resume);
     void cold(std::function<void()> emit) { cold_.push_back(std::move(emit)); }
+    /// User code keeps to its page: other pages move with every change of the address space.
+    [[nodiscard]] bool can_link(u64 rip, Mode target_mode) const {
+        return on_our_page(rip) || (chain_ && target_mode.privilege != Privilege::user);
+    }
+    void link_to(u64 rip, Mode target_mode, const std::function<void(const asmjit::Label&)>& emit_jump);
     void jump_through_cache(u64 rip, unsigned privilege);
     void tag_jump(unsigned privilege);
     [[nodiscard]] bool on_our_page(u64 rip) const {

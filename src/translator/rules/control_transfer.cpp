@@ -130,7 +130,8 @@ bool translate_near(BlockEmitter& e) {
     if (i.operand_size != slot) return false;  // AMD's, with an operand-size prefix
     if (const auto condition = condition_of(i.mnemonic)) {
         e.require_flags();
-        e.branch_to(target_of(g), [&](const asmjit::Label& taken) { e.a.long_().j(*condition, taken); });
+        e.branch_to(
+            target_of(g), [&](const asmjit::Label& taken) { e.a.long_().j(*condition, taken); }, true);
         return true;
     }
     switch (i.mnemonic) {
