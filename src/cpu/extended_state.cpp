@@ -1,5 +1,7 @@
 #include "cpu/extended_state.hpp"
 
+#include "x86/xsave_area.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -12,17 +14,9 @@ namespace cr4 = x86::cr4;
 namespace xcr0 = x86::xcr0;
 using x86::Vector;
 
-// The XSAVE area (SDM vol. 1, ch. 13.4 and table 10-2). Components 0 to 2 lie at the same places in the
-// standard and the compacted format.
-constexpr unsigned control_offset = 0, control_size = 24, mxcsr_offset = 24, x87_offset = 32,
-                   xmm_offset = 160, header_offset = 512, avx_offset = 576;
-constexpr u64 compacted = bit(63);
-constexpr u32 mxcsr_initial = 0x1f80;
+using namespace x86::xsave_area;
 
-struct Header {
-    u64 xstate_bv = 0, xcomp_bv = 0;
-    std::array<u64, 6> reserved{};
-};
+constexpr u32 mxcsr_initial = 0x1f80;
 
 /// FCW to FDP as they lie in memory; the fields are 8 bytes of pointer each with REX.W, else an offset of 4
 /// bytes and a selector, which this CPU saves as 0 (CPUID leaf 7, EBX bit 13).
@@ -98,8 +92,7 @@ void put_x87(Area& area, const Vcpu& vcpu, bool rex_w) {
     const ExtendedState& e = vcpu.state.extended;
     ControlArea c{e.fcw, e.fsw, e.ftw, 0, e.fop, e.fip, e.fdp};
     // AMD's processors save the pointers of a pending exception only (APM vol. 2, ch. 11.5.3).
-    constexpr u16 exception_summary = 1 << 7;
-    if (vcpu.model.is_amd() && !(e.fsw & exception_summary)) c.fop = 0, c.fip = c.fdp = 0;
+    if (vcpu.model.is_amd() && !e.x87_exception_pending()) c.fop = 0, c.fip = c.fdp = 0;
     if (!rex_w) {
         c.fip &= 0xffffffff;
         c.fdp &= 0xffffffff;

@@ -219,8 +219,8 @@ void Mmu::invalidate_page(GuestLinear a, u16 pcid) {
     if (pcid == current_pcid() || giant_pages_.contains(a) || large_pages_.contains(a))
         return invalidate_page(a);
     counters_.tlb_page_invalidations++;
-    second_level_.flush_pcid(
-        pcid);  // the whole of it: the observer knows address spaces, not pages of others
+    // The whole of it: the observer knows address spaces, not pages of others.
+    second_level_.flush_pcid(pcid);
 }
 
 void Mmu::revoke_write(GuestPhysical a) {

@@ -92,10 +92,6 @@ bool within_limit(const SegmentRegister& segment, u64 offset, unsigned size) {
     return offset > segment.limit && last <= (a & attribute::default_big ? 0xffffffff : 0xffff);
 }
 
-SegmentRegister null_segment(u16 selector, unsigned dpl) {
-    return {.selector = selector, .attributes = attribute::unusable | dpl << attribute::dpl_shift};
-}
-
 void load_real_mode_segment(CpuState& state, Segment segment, u16 selector) {
     constexpr u32 present_data =
         attribute::present | attribute::not_system | attribute::writable_or_readable | attribute::accessed;

@@ -37,8 +37,11 @@ struct Descriptor {
 /// Does the segment's limit allow `size` bytes at `offset`? Not asked in 64-bit mode.
 [[nodiscard]] bool within_limit(const x86::SegmentRegister& segment, u64 offset, unsigned size);
 
-/// What a null selector leaves in a segment register.
-[[nodiscard]] x86::SegmentRegister null_segment(u16 selector, unsigned dpl = 0);
+/// What a null selector leaves in a segment register. Inlined: used in light functions too.
+[[nodiscard, gnu::always_inline]] inline x86::SegmentRegister null_segment(u16 selector, unsigned dpl = 0) {
+    using namespace x86::segment_attribute;
+    return {.selector = selector, .attributes = unusable | dpl << dpl_shift};
+}
 
 /// SS as a privilege change in long mode leaves it: null, with the new CPL.
 [[nodiscard]] inline x86::SegmentRegister null_stack_segment(unsigned cpl) {

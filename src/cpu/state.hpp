@@ -29,6 +29,9 @@ struct alignas(64) ExtendedState {
     u64 xstate_bv = 7, xcomp_bv = 0;  // which components the host's XRSTOR takes from here: all, always
     std::array<u64, 6> reserved2{};
     std::array<Bytes16, 16> ymm_high{};
+
+    /// FSW.ES: an unmasked exception waits to be reported (SDM vol. 1, ch. 8.1.3.3).
+    [[nodiscard]] bool x87_exception_pending() const { return fsw & 1 << 7; }
 };
 static_assert(sizeof(ExtendedState) == 832);
 
@@ -86,6 +89,8 @@ struct CpuState {
         if (!(cr0 & x86::cr0::pe)) return 0;
         return rflags & x86::flags::vm ? 3 : seg(x86::Segment::ss).dpl();
     }
+    /// The operand that WRMSR, XSETBV, XSAVE and XRSTOR take from two registers.
+    [[nodiscard]] u64 edx_eax() const { return (gpr[x86::rax] & 0xffffffff) | gpr[x86::rdx] << 32; }
     [[nodiscard]] bool long_mode_active() const { return efer & x86::efer::lma; }
     [[nodiscard]] bool real_mode() const { return !(cr0 & x86::cr0::pe); }
     [[nodiscard]] bool v86_mode() const { return !real_mode() && rflags & x86::flags::vm; }

@@ -30,10 +30,6 @@ constexpr unsigned legacy_area_size = 512;
     return area(vcpu, i, access, xsave_alignment);
 }
 
-[[nodiscard]] u64 requested_components(const CpuState& state) {
-    return (state.gpr[x86::rax] & 0xffffffff) | state.gpr[x86::rdx] << 32;
-}
-
 void save_legacy(Vcpu& vcpu, const Instruction& i, void*) {
     fxsave(vcpu, fxsave_area(vcpu, i, Access::write), rex_w(i));
 }
@@ -43,10 +39,10 @@ void restore_legacy(Vcpu& vcpu, const Instruction& i, void*) {
 
 template <XsaveForm form>
 void save(Vcpu& vcpu, const Instruction& i, void*) {
-    xsave(vcpu, xsave_area(vcpu, i, Access::write), requested_components(vcpu.state), form, rex_w(i));
+    xsave(vcpu, xsave_area(vcpu, i, Access::write), vcpu.state.edx_eax(), form, rex_w(i));
 }
 void restore(Vcpu& vcpu, const Instruction& i, void*) {
-    xrstor(vcpu, xsave_area(vcpu, i, Access::read), requested_components(vcpu.state), rex_w(i));
+    xrstor(vcpu, xsave_area(vcpu, i, Access::read), vcpu.state.edx_eax(), rex_w(i));
 }
 
 void load_mxcsr(Vcpu& vcpu, const Instruction& i, void*) {

@@ -145,9 +145,8 @@ Semantics masked_move(const Instruction& i) {
 }
 
 void store_bytes(Vcpu& vcpu, const Instruction& i, void*) {
-    constexpr u16 x87_error_summary = 0x80;
     const unsigned count = i.operands[0].kind == OperandKind::mmx ? 8 : 16;
-    if (count == 8 && vcpu.state.extended.fsw & x87_error_summary) raise(x86::Vector::x87_floating_point);
+    if (count == 8 && vcpu.state.extended.x87_exception_pending()) raise(x86::Vector::x87_floating_point);
     if (count == 8) enter_mmx_state(vcpu.state.extended);  // even where a fault follows
     const u64 offset = vcpu.state.gpr[x86::rdi] & low_bits(i.address_size * 8u);
     (void)linear_address(vcpu, i.memory.segment, offset, 8, Access::write);  // alignment goes by quadwords

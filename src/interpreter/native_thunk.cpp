@@ -343,16 +343,14 @@ void hide_x87_pointers(ExtendedState& after, const X87Pointers& before, const In
     if (after.fdp != before.fdp) after.fdp = guest_operand;
     // With its exception pending it has recorded FOP, though the thunk's may happen to be the one from
     // before.
-    constexpr u16 exception_summary = 1 << 7;
-    if (i.layout.modrm && (after.fop != before.fop || after.fsw & exception_summary))
+    if (i.layout.modrm && (after.fop != before.fop || after.x87_exception_pending()))
         after.fop = static_cast<u16>((i.bytes[i.layout.opcode] & 7) << 8 | i.bytes[i.layout.modrm]);
 }
 
 /// An unmasked x87 exception of before is reported ahead of anything the operand could raise, except to the
 /// control instructions that do not wait (SDM vol. 1, ch. 8.6).
 bool reports_pending_x87(const CpuState& state, const Instruction& i) {
-    constexpr u16 error_summary = 0x80;
-    if (!i.uses_x87 || !(state.extended.fsw & error_summary)) return false;
+    if (!i.uses_x87 || !state.extended.x87_exception_pending()) return false;
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_FNINIT:
         case ZYDIS_MNEMONIC_FNCLEX:

@@ -15,9 +15,6 @@ void set_edx_eax(CpuState& state, u64 value) {
     state.gpr[x86::rax] = value & 0xffffffff;
     state.gpr[x86::rdx] = value >> 32;
 }
-[[nodiscard]] u64 edx_eax(const CpuState& state) {
-    return (state.gpr[x86::rax] & 0xffffffff) | state.gpr[x86::rdx] << 32;
-}
 [[nodiscard]] u32 ecx(const CpuState& state) { return static_cast<u32>(state.gpr[x86::rcx]); }
 
 void cpuid(Vcpu& vcpu, const Instruction&, void*) {
@@ -89,13 +86,13 @@ void clts(Vcpu& vcpu, const Instruction&, void*) { vcpu.state.cr0 &= ~x86::cr0::
 void rdmsr(Vcpu& vcpu, const Instruction&, void*) {
     set_edx_eax(vcpu.state, read_msr(vcpu, ecx(vcpu.state)));
 }
-void wrmsr(Vcpu& vcpu, const Instruction&, void*) { write_msr(vcpu, ecx(vcpu.state), edx_eax(vcpu.state)); }
+void wrmsr(Vcpu& vcpu, const Instruction&, void*) { write_msr(vcpu, ecx(vcpu.state), vcpu.state.edx_eax()); }
 
 void xgetbv(Vcpu& vcpu, const Instruction&, void*) {
     set_edx_eax(vcpu.state, read_extended_control_register(vcpu, ecx(vcpu.state)));
 }
 void xsetbv(Vcpu& vcpu, const Instruction&, void*) {
-    write_extended_control_register(vcpu, ecx(vcpu.state), edx_eax(vcpu.state));
+    write_extended_control_register(vcpu, ecx(vcpu.state), vcpu.state.edx_eax());
 }
 
 void clac(Vcpu& vcpu, const Instruction&, void*) { vcpu.state.rflags &= ~flags::ac; }

@@ -2,6 +2,7 @@
 #include "translator/fast_calls.hpp"
 
 #include "cpu/far_transfer.hpp"
+#include "cpu/segmentation.hpp"
 
 #include <Zydis/Zydis.h>
 #include <algorithm>
@@ -14,10 +15,6 @@ using x86::Segment;
 
 /// Elements a call moves at the most, so that events are noticed in between.
 constexpr u64 most_bytes_per_call = 256 * 1024;
-
-}  // namespace
-
-namespace {
 
 FastCall call_of(const Instruction& i) {
     switch (i.mnemonic) {
@@ -61,13 +58,11 @@ FastCall call_of(const Instruction& i) {
 FastCallSite fast_call_of(const Instruction& i) {
     const FastCall call = call_of(i);
     return {.call = call,
-            .length = i.length,
             .size = call == FastCall::load_null_segment ? i.operands[0].index : i.operand_size,
             .repeated = i.rep || i.repne};
 }
 
-bool FastCalls::run(const FastCallSite& site, u64 operand) {
-    const u64 next = vcpu_.state.rip + site.length;
+bool FastCalls::run(const FastCallSite& site, u64 next, u64 operand) {
     switch (site.call) {
         case FastCall::system_call: return system_call(next);
         case FastCall::system_return: return system_return();
@@ -141,7 +136,7 @@ bool FastCalls::pop_flags(u64 next) {
 
 bool FastCalls::load_null_segment(Segment segment, u16 selector, u64 next) {
     if (!x86::selector::is_null(selector)) return false;
-    vcpu_.state.seg(segment) = {.selector = selector, .attributes = x86::segment_attribute::unusable};
+    vcpu_.state.seg(segment) = null_segment(selector);
     vcpu_.state.rip = next;
     return true;
 }
@@ -249,9 +244,7 @@ bool FastCalls::interrupt_return() {
     if (!cs) return false;
     const unsigned cpl = x86::selector::rpl(static_cast<u16>(cs_selector));
     // An interrupt to an inner level leaves a null SS, and an interrupt on top of that returns to one.
-    const x86::SegmentRegister null_stack{
-        .selector = static_cast<u16>(ss_selector),
-        .attributes = x86::segment_attribute::unusable | cpl << x86::segment_attribute::dpl_shift};
+    const x86::SegmentRegister null_stack = null_segment(static_cast<u16>(ss_selector), cpl);
     const bool null_allowed =
         x86::selector::is_null(static_cast<u16>(ss_selector)) && cpl != 3 && (ss_selector & 3) == cpl;
     const x86::SegmentRegister* ss =

@@ -45,7 +45,6 @@ enum class FastCallOperand : u8 { none, address, value };
 /// The instruction a fast call stands for, as far as it needs to know.
 struct FastCallSite {
     FastCall call = FastCall::none;
-    u8 length = 0;          // of the instruction, in bytes
     u8 size = 0;            // of a string element, in bytes; operand of XSAVEC, XRSTOR: 8 with REX.W; of
                             // load_null_segment: the x86::Segment
     bool repeated = false;  // with REP
@@ -69,10 +68,10 @@ class FastCalls {
     /// `code`: where translations lie, of which the guest must not hear in x87 pointers.
     FastCalls(Vcpu& vcpu, std::span<const u8> code) : vcpu_(vcpu), code_(code) {}
 
-    /// state.rip is at the instruction; on success it is where execution goes on (which may be the same place
-    /// again for a repeated string instruction). Registers that a C++ function keeps must be left as they
-    /// are: translated code still holds them. Light.
-    [[nodiscard]] bool run(const FastCallSite& site, u64 operand);
+    /// state.rip is at the instruction, `next` behind it; on success it is where execution goes on
+    /// (which may be the same place again for a repeated string instruction). Registers that a C++ function
+    /// keeps must be left as they are: translated code still holds them. Light.
+    [[nodiscard]] bool run(const FastCallSite& site, u64 next, u64 operand);
 
     /// As the guest loaded them last: where FDP and FOP differ, translated code has recorded them.
     struct X87Pointers {

@@ -1,6 +1,8 @@
 // XSAVEC and XRSTOR with the guest's registers in place: the host's own instruction, on an image of ours, so
 // that neither a fault nor an address of the host's comes between. Compiled without vector instructions.
+#include "cpu/extended_state.hpp"
 #include "translator/fast_calls.hpp"
+#include "x86/xsave_area.hpp"
 
 #include <algorithm>
 
@@ -8,19 +10,8 @@ namespace softmetal::translator {
 namespace {
 
 namespace xcr0 = x86::xcr0;
-
-// The XSAVE area (SDM vol. 1, ch. 13.4): both formats have components 0 to 2 at the same places.
-constexpr unsigned mxcsr_offset = 24, mxcsr_size = 8, x87_offset = 32, xmm_offset = 160, header_offset = 512,
-                   avx_offset = 576, area_end = 832;
-static_assert(sizeof(ExtendedState) == area_end && alignof(ExtendedState) == 64);
-constexpr u64 compacted = bit(63);
-
-struct Header {
-    u64 xstate_bv, xcomp_bv;
-    std::array<u64, 6> reserved;
-};
-
-u64 edx_eax(const CpuState& s) { return (s.gpr[x86::rax] & 0xffffffff) | s.gpr[x86::rdx] << 32; }
+using namespace x86::xsave_area;
+static_assert(sizeof(ExtendedState) == area_end && alignof(ExtendedState) == xsave_alignment);
 
 /// All parts of the area are made of quadwords. Not the C library's: it would use vector registers.
 void copy(u8* to, const u8* from, unsigned bytes) {
@@ -37,7 +28,7 @@ void keep_short_pointers(ExtendedState& image) {
 
 bool FastCalls::may_xsave(u64 where) const {
     const CpuState& s = vcpu_.state;
-    return s.cr4 & x86::cr4::osxsave && !(s.cr0 & x86::cr0::ts) && !(where & 63) &&
+    return s.cr4 & x86::cr4::osxsave && !(s.cr0 & x86::cr0::ts) && !(where & (xsave_alignment - 1)) &&
            vcpu_.model.features().xsavec;
 }
 
@@ -54,7 +45,7 @@ std::optional<FastCalls::AreaInMemory> FastCalls::find_area(GuestLinear start, u
 
 bool FastCalls::save_extended(u64 where, u64 next, bool rex_w) {
     if (!may_xsave(where)) return false;
-    const u64 requested = edx_eax(vcpu_.state) & vcpu_.state.xcr0;
+    const u64 requested = vcpu_.state.edx_eax() & vcpu_.state.xcr0;
     asm volatile("xsavec64 %0" : "=m"(image_) : "a"(static_cast<u32>(requested)), "d"(0) : "memory");
     const u64 saved = image_.xstate_bv;
     image_.mxcsr_mask = vcpu_.model.mxcsr_mask();
@@ -89,7 +80,7 @@ bool FastCalls::save_extended(u64 where, u64 next, bool rex_w) {
 bool FastCalls::restore_extended(u64 where, u64 next, bool rex_w) {
     if (!may_xsave(where)) return false;
     const u64 xcr0_now = vcpu_.state.xcr0;
-    const u64 requested = edx_eax(vcpu_.state) & xcr0_now;
+    const u64 requested = vcpu_.state.edx_eax() & xcr0_now;
     const unsigned size = requested & xcr0::avx ? area_end : avx_offset;
     const auto area = find_area({where}, size, Access::read);
     if (!area) return false;

@@ -132,7 +132,7 @@ u64 Translator::on_fast_call(u64 operand, u64 number) {
     const u64 next = state.rip + site.instruction_length;
     area().exit_code = static_cast<u64>(Exit::dispatch);
     state.rflags = (state.rflags & ~x86::flags::status) | translator::unpack_flags(area().saved_flags);
-    if (!fast_calls_.run(site.fast_call, operand)) {
+    if (!fast_calls_.run(site.fast_call, next, operand)) {
         state.rflags &= ~x86::flags::status;
         area().exit_value = number;
         return stubs_.fault_flags_saved;  // the interpreter, then

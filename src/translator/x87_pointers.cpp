@@ -17,8 +17,7 @@ void Translator::remember_x87_pointers() {
 void Translator::hide_x87_pointers() {
     ExtendedState& e = vcpu_.state.extended;
     const auto& loaded = fast_calls_.loaded_x87_pointers;
-    constexpr u16 exception_summary = 1 << 7;
-    if (vcpu_.model.is_amd() && !(e.fsw & exception_summary)) {
+    if (vcpu_.model.is_amd() && !e.x87_exception_pending()) {
         // XSAVE has stored none (APM vol. 2, ch. 11.5.3): those loaded are the best known, but after FNINIT.
         const bool initialized = FastCalls::X87Pointers(e).initial && !loaded.initial;
         if (!initialized) e.fip = loaded.fip, e.fdp = loaded.fdp, e.fop = loaded.fop;

@@ -154,8 +154,7 @@ void GuestRunner::run(const TestCase& test, Outcome& outcome) {
     r.gpr = s.gpr;
     r.extended = s.extended;
     // The host's state comes out of an XSAVE, which on AMD has the pointers of a pending exception only.
-    constexpr u16 exception_summary = 1 << 7;
-    if (model_.is_amd() && !(s.extended.fsw & exception_summary))
+    if (model_.is_amd() && !s.extended.x87_exception_pending())
         r.extended.fop = 0, r.extended.fip = r.extended.fdp = 0;
     if (s.activity == Activity::shutdown) {
         outcome.vector = shut_down;

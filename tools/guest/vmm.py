@@ -46,6 +46,12 @@ def command(vmm, *, kernel, initrd=None, append, memory="1G", disk=None, mode=No
     return words
 
 
+def debian_command(vmm, *, disk, kernel="cloud", memory="1G", mode=None):
+    """The same for the Debian guest of tools/build_debian_image on `disk`, a copy of its image."""
+    return command(vmm, kernel=GUESTS / f"vmlinuz-{kernel}", initrd=GUESTS / f"debian-{kernel}.cpio.gz", disk=disk,
+                   memory=memory, mode=mode, append="console=ttyS0 root=/dev/vda rw quiet")
+
+
 @dataclasses.dataclass
 class Outcome:
     """What a guest left behind. cpu_seconds and peak_bytes include the monitor's child processes."""

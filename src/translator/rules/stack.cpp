@@ -46,7 +46,6 @@ bool push(BlockEmitter& e, const Instruction& i) {
 /// The image has VM and RF clear, which they are in translated code.
 void push_flags(BlockEmitter& e) {
     e.release_flags(x86::flags::status);
-    e.flags_are(FlagsAt::saved);
     e.a.lea(address_register, jit::ptr(guest_rsp, -static_cast<i32>(slot)));
     e.host_address(slot, Access::write);
     const auto saved = [](unsigned byte) { return block_field(SOFTMETAL_AREA(saved_flags) + byte, 1); };

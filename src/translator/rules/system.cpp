@@ -87,7 +87,6 @@ void read_base(BlockEmitter& e, const Instruction& i, x86::Segment segment) {
 /// An address that is not canonical raises #GP, which is the interpreter's.
 void write_base(BlockEmitter& e, const Instruction& i, x86::Segment segment) {
     e.release_flags(x86::flags::status);
-    e.flags_are(FlagsAt::saved);
     e.a.mov(address_register, e.read_register(i.operands[0].index, address_register));
     if (i.operands[0].size == 4) {
         e.a.mov(address_register.r32(), address_register.r32());
