@@ -33,7 +33,7 @@ u64 line_mask(u64 offset, u64 size) {
 void emit_instruction(BlockEmitter& e) {
     if (translate_address(e) || translate_control_transfer(e)) return;
     if (e.reaches(e.current().instruction) &&
-        (translate_stack(e) || translate_system(e) || translate_computation(e)))
+        (translate_stack(e) || translate_string(e) || translate_system(e) || translate_computation(e)))
         return;
     e.interpret();
 }

@@ -193,6 +193,52 @@ TEST(Code32, StringMoves) {
     });
 }
 
+void string_elements(Assembler& a, const Gp& source, const Gp& destination) {
+    a.mov(source, SmallGuest::data + 0xffc);  // crosses a page on the way
+    a.mov(destination, SmallGuest::data + 0x2ffd);
+    a.mov(eax, 0x12345678);
+    a.stosb();
+    a.stosw();
+    a.stosd();
+    a.movsb();
+    a.movsd();
+    a.lodsb();
+    a.lodsw();
+    a.lodsd();
+    for (const bool carry : {false, true}) {
+        if (carry)
+            a.stc();
+        else
+            a.clc();
+        a.scasb();
+        a.adc(edx, 1);  // reads what the comparison left
+        a.cmpsb();
+        a.setl(bl);
+        a.cmpsd();
+        a.lahf();
+        a.scasd();
+    }
+    a.std();
+    a.lodsd();
+    a.stosb();
+    a.cld();
+}
+
+TEST(Code32, StringElements) {
+    same_in_both([](Assembler& a) { string_elements(a, esi, edi); });
+    testing::same_in_both([](Assembler& a) { string_elements(a, rsi, rdi); });
+}
+
+TEST(Code32, StringElementsThatFault) {
+    for (const u64 place : {SmallGuest::unmapped, SmallGuest::unmapped - 2})
+        same_in_both([place](Assembler& a) {
+            a.mov(esi, SmallGuest::data);
+            a.mov(edi, static_cast<u32>(place));
+            a.stc();
+            a.cmpsd();
+        });
+}
+
 TEST(Code32, BitStringsReachBelowTheirOperand) {
     same_in_both([](Assembler& a) {
         a.mov(ebx, SmallGuest::data + 0x1000);
