@@ -104,6 +104,10 @@ struct CpuState {
         if (code64()) return 8;
         return seg(x86::Segment::cs).attributes & x86::segment_attribute::default_big ? 4 : 2;
     }
+    /// Where the next instruction lies.
+    [[nodiscard]] u64 linear_rip() const {
+        return code64() ? rip : (seg(x86::Segment::cs).base + rip) & 0xffffffff;
+    }
     /// Width of the stack pointer, in bytes: 2, 4 or 8.
     [[nodiscard]] unsigned stack_size() const {
         if (code64()) return 8;
