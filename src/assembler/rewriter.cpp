@@ -87,12 +87,13 @@ class Rewriter {
     /// REX or VEX extension bit as the original has it: 2 = R, 1 = X, 0 = B.
     [[nodiscard]] u8 extension(unsigned which) const {
         const EncodingLayout& l = i_.layout;
+        if (i_.mode != 8) return 0;  // whatever VEX has there
         if (l.encoding == Encoding::legacy) return l.rex >> which & 1;
         if (l.vex_size == 3) return static_cast<u8>(~(i_.bytes[l.vex_offset + 1] >> (5 + which)) & 1);
         return which == 2 ? static_cast<u8>(~(i_.bytes[l.vex_offset + 1] >> 7) & 1) : 0;
     }
     [[nodiscard]] u8 last_vex_byte() const { return i_.bytes[i_.layout.vex_offset + i_.layout.vex_size - 1]; }
-    [[nodiscard]] u8 original_vvvv() const { return ~(last_vex_byte() >> 3) & 15; }
+    [[nodiscard]] u8 original_vvvv() const { return ~(last_vex_byte() >> 3) & (i_.mode == 8 ? 15 : 7); }
 
     [[nodiscard]] u8 x_bit() const {
         return memory() && address_.index != HostAddress::none ? address_.index >> 3 : 0;
@@ -135,7 +136,7 @@ class Rewriter {
     void emit_vex_prefix() {
         const EncodingLayout& l = i_.layout;
         const u8 map = l.vex_size == 3 ? i_.bytes[l.vex_offset + 1] & 0x1f : 1;
-        const u8 w = l.vex_size == 3 ? last_vex_byte() & 0x80 : 0;
+        const u8 w = l.vex_size == 3 && !l.vex_w_ignored ? last_vex_byte() & 0x80 : 0;
         const u8 low = static_cast<u8>((~fields_.vvvv & 15) << 3 | (last_vex_byte() & 7));
         const u8 r = static_cast<u8>(~(fields_.reg >> 3) & 1);
         if (map == 1 && !w && !x_bit() && !b_bit()) {
@@ -200,6 +201,10 @@ class Rewriter {
         unsigned at = l.opcode + 1u;
         if (l.modrm) at = l.modrm + 1u + (l.sib ? 1u : 0u) + l.displacement_size;
         for (; at < i_.length; at++) emit(i_.bytes[at]);
+        // A register named by the immediate: eight of them outside 64-bit mode (SDM vol. 2, ch. 2.3.7).
+        const bool is4 = std::ranges::any_of(
+            i_.operands, [](const Operand& operand) { return operand.field == RegisterField::is4; });
+        if (is4 && i_.mode != 8) out_.bytes[out_.length - 1u] &= 0x7f;
     }
 
     const Instruction& i_;

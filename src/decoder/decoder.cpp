@@ -179,8 +179,11 @@ class Translation {
 
     void whole_register_file() {
         switch (z_.mnemonic) {
+            // Eight registers outside 64-bit mode (SDM vol. 2, VZEROALL).
             case ZYDIS_MNEMONIC_VZEROALL:
-            case ZYDIS_MNEMONIC_VZEROUPPER: out_.vectors_read = out_.vectors_written = 0xffff; break;
+            case ZYDIS_MNEMONIC_VZEROUPPER:
+                out_.vectors_read = out_.vectors_written = out_.mode == 8 ? 0xffff : 0xff;
+                break;
             case ZYDIS_MNEMONIC_EMMS: out_.uses_x87 = true; break;
             default: break;
         }
@@ -282,6 +285,22 @@ class Translation {
     unsigned immediates_ = 0;
 };
 
+/// W selects instructions (VPERMD and VPERMQ) or, in 64-bit mode alone, the width of general registers
+/// (SDM vol. 2, ch. 2.3.5.2): there the instruction without it is the same to a decoder of 32-bit code.
+bool ignores_vex_w(const ZydisDecoder& decoder, const ZydisDecodedInstruction& z, const Instruction& i) {
+    if (i.mode == 8 || i.layout.vex_size != 3 || !z.raw.vex.W) return false;
+    auto bytes = i.bytes;
+    bytes[i.layout.vex_offset + 2u] &= 0x7f;
+    ZydisDecodedInstruction without;
+    return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, nullptr, bytes.data(), i.length, &without)) &&
+           without.mnemonic == z.mnemonic;
+}
+
+/// VPEXTRQ and VPINSRQ outside 64-bit mode: Intel's processors take the doubleword form.
+bool wide_form_is_invalid(ZydisMnemonic mnemonic) {
+    return mnemonic == ZYDIS_MNEMONIC_VPEXTRD || mnemonic == ZYDIS_MNEMONIC_VPINSRD;
+}
+
 /// A near branch in 64-bit mode with an operand-size prefix that counts. Zydis knows of AMD's only where it
 /// changes the instruction's length.
 bool is_short_branch(const ZydisDecodedInstruction& z, const Instruction& i) {
@@ -329,8 +348,8 @@ std::expected<Instruction, DecodeError> decode(std::span<const u8> bytes, unsign
     ZydisDecodedInstruction z;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     const std::size_t available = std::min(bytes.size(), longest);
-    const ZyanStatus status =
-        ZydisDecoderDecodeFull(&decoder_for(code_size, vendor), bytes.data(), available, &z, operands);
+    const ZydisDecoder& decoder = decoder_for(code_size, vendor);
+    const ZyanStatus status = ZydisDecoderDecodeFull(&decoder, bytes.data(), available, &z, operands);
     if (status == ZYDIS_STATUS_NO_MORE_DATA)
         return std::unexpected(available == longest ? DecodeError::too_long : DecodeError::truncated);
     if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) return std::unexpected(DecodeError::too_long);
@@ -362,6 +381,9 @@ std::expected<Instruction, DecodeError> decode(std::span<const u8> bytes, unsign
         if (i + 1 == z.operand_count_visible) out.explicit_count = out.operand_count;
     }
     translation.layout();
+    out.layout.vex_w_ignored = ignores_vex_w(decoder, z, out);
+    if (vendor == Vendor::amd && out.layout.vex_w_ignored && wide_form_is_invalid(z.mnemonic))
+        return std::unexpected(DecodeError::invalid);
     if (vendor == Vendor::amd && is_short_branch(z, out)) make_short_branch(out);
     translation.flags();
     translation.whole_register_file();

@@ -14,9 +14,10 @@ enum class DecodeError : u8 {
     too_long,   // over 15 bytes: #GP(0)
 };
 
-/// Whose rules: the vendors' processors read a few bytes differently in 64-bit mode.
+/// Whose rules: the vendors' processors read a few bytes differently.
 /// - AMD's near branches obey the operand-size prefix (APM vol. 1, table 3-9), Intel's ignore it.
 /// - MOVSXD r16 reads a doubleword of memory, on Intel's a word (APM vol. 3 and SDM vol. 2, MOVSXD).
+/// - VPEXTRQ and VPINSRQ (VEX.W) in 32-bit code raise #UD, on Intel's they are VPEXTRD and VPINSRD.
 /// - 0F 0D with a register operand raises #UD (APM vol. 3, PREFETCHW), on Intel's it is a NOP.
 enum class Vendor : u8 { intel, amd };
 

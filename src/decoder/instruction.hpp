@@ -68,6 +68,7 @@ struct EncodingLayout {
     u8 rex = 0;  // REX value, 0 where none
     u8 rex_offset = 0;
     u8 vex_offset = 0, vex_size = 0;  // the VEX prefix: 2 or 3 bytes
+    bool vex_w_ignored = false;       // outside 64-bit mode W does not widen general registers
 };
 
 struct Instruction {

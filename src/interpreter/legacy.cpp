@@ -88,21 +88,12 @@ void bound(Vcpu& vcpu, const Instruction& i, void*) {
     if (index < lower || index > upper) raise(x86::Vector::bound_range);
 }
 
-/// Raises the destination selector's RPL to the source's.
+/// Raises the destination selector's RPL to the source's, and only then writes it.
 void arpl(Vcpu& vcpu, const Instruction& i, void*) {
     const u16 rpl = RegisterOperand::read<u16>(vcpu, i, 1) & 3;
-    bool raised = false;
-    const auto adjust = [&](u16& selector) {
-        raised = (selector & 3) < rpl;
-        if (raised) selector = static_cast<u16>((selector & ~3) | rpl);
-    };
-    if (i.has_memory) {
-        modify<u16>(vcpu, i, adjust);
-    } else {
-        u16 selector = RegisterOperand::read<u16>(vcpu, i, 0);
-        adjust(selector);
-        RegisterOperand::write<u16>(vcpu, i, 0, selector);
-    }
+    const auto selector = static_cast<u16>(read_operand(vcpu, i, i.operands[0]));
+    const bool raised = (selector & 3) < rpl;
+    if (raised) write_operand(vcpu, i, i.operands[0], (selector & ~3u) | rpl);
     set_status(vcpu.state.rflags, raised ? flags::zf : 0, flags::zf);
 }
 

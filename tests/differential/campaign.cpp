@@ -1,12 +1,9 @@
 #include "campaign.hpp"
 
-#include "case_generator.hpp"
-#include "comparison.hpp"
-#include "decoder/decoder.hpp"
-#include "guest_runner.hpp"
 #include "host/fault_signals.hpp"
-#include "native_runner.hpp"
+#include "laboratory.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <fmt/format.h>
@@ -17,77 +14,6 @@
 
 namespace softmetal::differential {
 namespace {
-
-constexpr u64 reports_per_form = 3;
-
-u64 overwritten_flags(const TestCase& test) {
-    const auto decoded = decode({test.bytes.data(), test.length}, 8);
-    return decoded ? decoded->flags_killed & x86::flags::status : 0;
-}
-
-/// Did the host lose the x87 pointers that the case had loaded? AMD's XSAVE stores none without a pending
-/// exception (APM vol. 2, ch. 11.5.3), so a context switch before the instruction clears them.
-bool may_lose_pointers(const InstructionForm& form) {
-    return host_vendor() == Vendor::amd && form.isa_set == ZYDIS_ISA_SET_X87;
-}
-
-/// What a worker owns: both sides of the comparison.
-class Laboratory {
- public:
-    static Result<std::unique_ptr<Laboratory>> create(const CampaignOptions& options) {
-        auto lab = std::unique_ptr<Laboratory>(new Laboratory(options));
-        auto native = NativeRunner::create();
-        if (!native) return std::unexpected(native.error());
-        auto guest = GuestRunner::create(options.engine);
-        if (!guest) return std::unexpected(guest.error());
-        auto undefined = UndefinedResults::load(options.undefined_results, options.engine);
-        if (!undefined) return std::unexpected(undefined.error());
-        lab->native_ = std::move(*native);
-        lab->guest_ = std::move(*guest);
-        lab->undefined_ = std::move(*undefined);
-        return lab;
-    }
-
-    FormResult run(const InstructionForm& form, std::size_t index) {
-        FormResult result{.form = index};
-        const std::string mnemonic = ZydisMnemonicGetString(form.mnemonic);
-        for (u64 n = options_.first_case; n < options_.first_case + options_.cases; n++) {
-            generate_case(form, options_.seed, n, *test_);
-            native_->run(*test_, *native_outcome_);
-            // INT3 is a trap: what the instruction left is one byte before.
-            if (native_outcome_->vector == completed) native_outcome_->registers.rip--;
-            guest_->run(*test_, *guest_outcome_);
-            if (guest_outcome_->vector == completed) guest_outcome_->registers.rip--;
-            result.cases++;
-            if (native_outcome_->vector == completed) result.completed++;
-            Allowance allowed = undefined_.allowance(mnemonic, native_outcome_->vector != completed);
-            if (allowed.dead_flags) allowed.flags |= overwritten_flags(*test_);
-            auto differences = compare(*native_outcome_, *guest_outcome_, allowed);
-            for (unsigned again = 0; again < 3 && !differences.empty() && may_lose_pointers(form); again++) {
-                native_->run(*test_, *native_outcome_);
-                if (native_outcome_->vector == completed) native_outcome_->registers.rip--;
-                differences = compare(*native_outcome_, *guest_outcome_, allowed);
-            }
-            if (differences.empty()) continue;
-            if (result.mismatches++ < reports_per_form)
-                result.reports.push_back(fmt::format(
-                    "{}\n{}  again: oracle --engine {} --seed {} --form '{}' --case {}\n", form.id,
-                    describe(*test_, differences), options_.engine, options_.seed, form.id, n));
-        }
-        return result;
-    }
-
- private:
-    explicit Laboratory(const CampaignOptions& options) : options_(options) {}
-
-    const CampaignOptions& options_;
-    std::unique_ptr<NativeRunner> native_;
-    std::unique_ptr<GuestRunner> guest_;
-    UndefinedResults undefined_;
-    std::unique_ptr<TestCase> test_ = std::make_unique<TestCase>();
-    std::unique_ptr<Outcome> native_outcome_ = std::make_unique<Outcome>(),
-                             guest_outcome_ = std::make_unique<Outcome>();
-};
 
 /// A worker's messages are lines of JSON: a form begins, a form is done, nothing works.
 void send(int fd, const nlohmann::json& message) {
@@ -102,7 +28,8 @@ void send(int fd, const nlohmann::json& message) {
 [[noreturn]] void work(int fd, const std::vector<InstructionForm>& forms, const CampaignOptions& options,
                        std::size_t first, std::size_t stride) {
     const host::FaultStack signal_stack;
-    auto lab = Laboratory::create(options);
+    const bool code32 = std::ranges::any_of(forms, [](const auto& f) { return f.fields.code_size == 4; });
+    auto lab = Laboratory::create(options, code32);
     if (!lab) {
         send(fd, {{"error", lab.error().message}});
         _exit(0);

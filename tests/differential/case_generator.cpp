@@ -3,6 +3,7 @@
 #include "base/bits.hpp"
 #include "instruction_setup.hpp"
 #include "operand_values.hpp"
+#include "test_segments.hpp"
 
 #include <cstring>
 #include <stdexcept>
@@ -30,13 +31,17 @@ class Generator {
         if (!choose_encoding()) return false;
         const bool mmx = uses_mmx();
         Registers& r = out_.registers;
-        for (u64& value : r.gpr) value = integer_value(random_);
+        const bool code64 = form_.fields.code_size == 8;
+        for (unsigned i = 0; i < r.gpr.size(); i++)
+            r.gpr[i] = code64 ? integer_value(random_) : i < 8 ? integer_value(random_) & 0xffffffff : 0;
         r.rip = layout::instruction;
         r.rflags = x86::flags::always_one | x86::flags::interrupt | (random_.next() & x86::flags::status);
         if (random_.percent(25)) r.rflags |= x86::flags::df;
         if (random_.percent(3)) r.rflags |= x86::flags::ac;
         r.extended = extended_state(random_, mmx);
         out_.gs_base = 0;
+        out_.selectors = {};
+        if (!code64) choose_segments();
 
         fill_memory();
         InstructionSetup setup{decoded_, random_, out_};
@@ -45,6 +50,16 @@ class Generator {
         setup.after_address();
         finish_code_page();
         return true;
+    }
+
+    /// Mostly flat; 16-bit addresses reach the data through a segment with a base.
+    void choose_segments() {
+        DataSelectors& s = out_.selectors;
+        const bool address16 = decoded_.instruction.address_width == 16;
+        s.ds = s.es = address16 && random_.percent(80) ? segments::data16 : segments::user_data;
+        if (random_.percent(5)) s.ds = segments::usable_selector(random_);
+        if (random_.percent(5)) s.es = segments::usable_selector(random_);
+        s.gs = random_.percent(50) ? segments::data16 : segments::usable_selector(random_);
     }
 
     // --- encoding
@@ -59,19 +74,21 @@ class Generator {
                 choose_memory_fields(f);
         } else if (form_.register_in_opcode) {
             f.opcode |= static_cast<u8>(random_.below(8));
-            f.rm = static_cast<u8>(random_.below(2) << 3);
+            if (f.code_size == 8) f.rm = static_cast<u8>(random_.below(2) << 3);
         }
-        if (f.vex) f.vvvv = form_.uses_vvvv ? static_cast<u8>(random_.below(16)) : 0;
+        if (f.vex) f.vvvv = form_.uses_vvvv ? any_register() : 0;
         f.rex = random_.percent(25);
+        f.ignored_vex_bits = form_.uses_vvvv && random_.percent(20);
         if (f.vex && random_.percent(20)) f.w = !f.w;  // where W is ignored the form stays the same
         if (random_.percent(5)) add_ignored_prefix(f);
         for (u8& byte : f.tail) byte = static_cast<u8>(random_.next());
         if (random_.percent(30)) f.tail[random_.below(4)] = static_cast<u8>(random_.below(2) * 0xff);
 
         out_.bytes = encode(f);
-        if (!decode_bytes(out_.bytes, decoded_) || form_id(f, decoded_) != form_.id) return false;
+        out_.code_size = f.code_size;
+        if (!decode_bytes(out_.bytes, f.code_size, decoded_) || form_id(f, decoded_) != form_.id)
+            return false;
         out_.length = decoded_.instruction.length;
-        if (f.gs) gs_ = true;
         return !same_gather_registers();
     }
 
@@ -80,8 +97,10 @@ class Generator {
         u8 value;
         do value = static_cast<u8>(random_.below(8));
         while (!(allowed >> value & 1));
-        return allowed == 0xff && random_.percent(50) ? value | 8 : value;
+        const bool extended = form_.fields.code_size == 8 && allowed == 0xff;
+        return extended && random_.percent(50) ? value | 8 : value;
     }
+    u8 any_register() { return static_cast<u8>(random_.below(form_.fields.code_size == 8 ? 16 : 8)); }
 
     /// Where a prefix would make another instruction of it, the form's name changes and the encoding is drawn
     /// again.
@@ -96,13 +115,15 @@ class Generator {
 
     void choose_memory_fields(EncodingFields& f) {
         f.mod = static_cast<u8>(random_.below(3));
-        f.rm = form_.vsib ? 4 : static_cast<u8>(random_.below(16));
+        f.rm = form_.vsib ? 4 : any_register();
         if (random_.percent(25)) f.rm = 4;
         f.sib_scale = static_cast<u8>(random_.below(4));
-        f.sib_index = static_cast<u8>(random_.below(16));
-        f.sib_base = static_cast<u8>(random_.below(16));
-        f.address32 = random_.percent(6);
-        f.gs = gs_ = random_.percent(6);
+        f.sib_index = any_register();
+        f.sib_base = any_register();
+        f.other_address_size = random_.percent(f.code_size == 8 ? 6 : 20);
+        if (random_.percent(6)) f.segment_prefix = 0x65;
+        if (f.code_size == 4 && random_.percent(6))
+            f.segment_prefix = random_.one_of(std::array<u8, 5>{0x26, 0x2e, 0x36, 0x3e, 0x64});
     }
 
     bool same_gather_registers() const {
@@ -175,11 +196,12 @@ class Generator {
         const bool accessed = m.type != ZYDIS_MEMOP_TYPE_AGEN;
         u64 target = setup.fixed_target();
         if (!target) target = choose_target(accessed ? operand->size / 8u : 0, setup);
-        if (gs_ && m.segment == ZYDIS_REGISTER_GS)
+        if (out_.code_size == 8 && m.segment == ZYDIS_REGISTER_GS)
             out_.gs_base = 16 + align_down(random_.below(0x100000), 16);  // 0 would be the host's
-        const bool address32 = decoded_.instruction.address_width == 32;
-        const u64 width = address32 ? 0xffffffff : ~u64{0};
-        const u64 offset = (target - out_.gs_base) & width;
+        const u64 width = setup.address_mask(), base = setup.segment_base(m.segment);
+        const bool narrow = decoded_.instruction.address_width < out_.code_size * 8;
+        const u64 offset = (target - base) & width;
+        if (narrow) target = base + offset;  // as near as the address size allows
 
         const auto& raw = decoded_.instruction.raw.disp;
         i64 displacement = m.disp.has_displacement ? m.disp.value : 0;
@@ -195,7 +217,8 @@ class Generator {
             if (rip_relative) known = layout::instruction + out_.length;
             if (has_base) known += gpr(m.base);
             i64 wanted = static_cast<i64>(offset - known);
-            if (address32) wanted = static_cast<i32>(wanted);
+            wanted =
+                static_cast<i64>(sign_extend(static_cast<u64>(wanted), decoded_.instruction.address_width));
             if (!set_displacement(raw, wanted) &&
                 !free_index(setup, m, offset - (known - index) - static_cast<u64>(displacement)))
                 return false;
@@ -204,19 +227,19 @@ class Generator {
             const u64 sum = offset - static_cast<u64>(displacement);
             gpr(m.base) = (sum & width) / (m.scale + 1u);
             target += gpr(m.base) * (m.scale + 1u) - (sum & width);  // where it does not divide
-            if (address32) gpr(m.base) |= random_.next() << 32;
+            gpr(m.base) = setup.with_junk(gpr(m.base));
         } else {
             gpr(m.base) = offset - index - static_cast<u64>(displacement);
-            if (address32)
-                gpr(m.base) = (gpr(m.base) & width) | random_.next() << 32;
+            if (width != ~u64{0})
+                gpr(m.base) = setup.with_junk(gpr(m.base));
             else if (accessed && random_.percent(1) && !setup.fixed_target()) {
                 constexpr u64 not_canonical = u64{1} << 55;
                 gpr(m.base) ^= not_canonical;
                 target ^= not_canonical;
             }
         }
-        setup.operand_at(target, operand->size / 8u);
-        return decode_bytes(out_.bytes, decoded_);
+        setup.operand_at(target, operand->size / 8u, base != 0 && out_.code_size == 4);
+        return decode_bytes(out_.bytes, out_.code_size, decoded_);
     }
 
     /// Without a free base or displacement the index may still reach the target.
@@ -224,7 +247,7 @@ class Generator {
         if (m.index == ZYDIS_REGISTER_NONE || m.type == ZYDIS_MEMOP_TYPE_VSIB || rest % m.scale ||
             setup.pinned(gpr_number(m.index)) || m.index == m.base)
             return false;
-        gpr(m.index) = rest / m.scale;
+        gpr(m.index) = (rest & setup.address_mask()) / m.scale;
         return true;
     }
 
@@ -241,7 +264,6 @@ class Generator {
     Random random_;
     TestCase& out_;
     Decoded decoded_{};
-    bool gs_ = false;
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "comparison.hpp"
 
+#include "base/bits.hpp"
 #include "decoder/decoder.hpp"
+#include "test_segments.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -95,7 +97,7 @@ std::string disassembly(const TestCase& test) {
     ZydisFormatter formatter;
     ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
     Decoded d;
-    if (!decode_bytes(test.bytes, d)) return "?";
+    if (!decode_bytes(test.bytes, test.code_size, d)) return "?";
     char text[160];
     ZydisFormatterFormatInstruction(&formatter, &d.instruction, d.operands.data(),
                                     d.instruction.operand_count_visible, text, sizeof text,
@@ -112,6 +114,15 @@ std::string bytes_at(const TestCase& test, u64 linear) {
     return text;
 }
 
+u64 segment_base(const TestCase& test, ZydisRegister segment) {
+    switch (segment) {
+        case ZYDIS_REGISTER_DS: return segments::base_of(test.selectors.ds);
+        case ZYDIS_REGISTER_ES: return segments::base_of(test.selectors.es);
+        case ZYDIS_REGISTER_GS: return test.gs_base + segments::base_of(test.selectors.gs);
+        default: return 0;
+    }
+}
+
 /// The data that registers point to, as far as it is mapped.
 std::string pointed_memory(const TestCase& test) {
     std::string text;
@@ -120,7 +131,7 @@ std::string pointed_memory(const TestCase& test) {
             text += fmt::format("    [{}] {}\n", gpr_names[i], bytes_at(test, test.registers.gpr[i]));
     Decoded d;
     u64 linear;
-    if (decode_bytes(test.bytes, d))
+    if (decode_bytes(test.bytes, test.code_size, d))
         for (unsigned i = 0; i < d.instruction.operand_count_visible; i++)
             if (d.operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
                 d.operands[i].mem.type == ZYDIS_MEMOP_TYPE_MEM) {
@@ -131,8 +142,7 @@ std::string pointed_memory(const TestCase& test) {
                 };
                 const auto& m = d.operands[i].mem;
                 linear = value(m.base) + value(m.index) * m.scale + static_cast<u64>(m.disp.value);
-                if (d.instruction.address_width == 32) linear &= 0xffffffff;
-                if (m.segment == ZYDIS_REGISTER_GS) linear += test.gs_base;
+                linear = (linear & low_bits(d.instruction.address_width)) + segment_base(test, m.segment);
                 text += fmt::format("    operand at {:#x}: {}\n", linear, bytes_at(test, linear));
             }
     return text;
@@ -142,9 +152,9 @@ std::string pointed_memory(const TestCase& test) {
 
 void Allowance::add(const Allowance& other) {
     flags |= other.flags;
-    for (bool Allowance::*part :
-         {&Allowance::dead_flags, &Allowance::mxcsr, &Allowance::x87, &Allowance::fdp, &Allowance::vectors,
-          &Allowance::memory, &Allowance::cr2, &Allowance::cr2_offset, &Allowance::rip, &Allowance::rsp})
+    for (bool Allowance::*part : {&Allowance::dead_flags, &Allowance::mxcsr, &Allowance::x87, &Allowance::fdp,
+                                  &Allowance::vectors, &Allowance::memory, &Allowance::cr2,
+                                  &Allowance::cr2_offset, &Allowance::rip, &Allowance::rsp, &Allowance::gprs})
         this->*part |= other.*part;
 }
 
@@ -159,7 +169,8 @@ Result<UndefinedResults> UndefinedResults::load(const std::string& path, const s
         {"cr2", &Allowance::cr2},
         {"cr2-offset", &Allowance::cr2_offset},
         {"rip", &Allowance::rip},
-        {"rsp", &Allowance::rsp}};
+        {"rsp", &Allowance::rsp},
+        {"gprs", &Allowance::gprs}};
     std::ifstream file(path);
     if (!file) return fail("the table of undefined results cannot be read: " + path);
     UndefinedResults table;
@@ -215,8 +226,11 @@ std::vector<Difference> compare(const Outcome& native, const Outcome& engine, co
     const bool same_page = !((native.cr2 ^ engine.cr2) & page_mask);
     if (!allowed.cr2 && !(allowed.cr2_offset && same_page)) c.number("cr2", native.cr2, engine.cr2);
     if (!allowed.rip) c.number("rip", native.registers.rip, engine.registers.rip);
+    c.number("ds", native.selectors.ds, engine.selectors.ds);
+    c.number("es", native.selectors.es, engine.selectors.es);
+    c.number("gs", native.selectors.gs, engine.selectors.gs);
     for (unsigned i = 0; i < 16; i++)
-        if (i != x86::rsp || !allowed.rsp)
+        if (!allowed.gprs && (i != x86::rsp || !allowed.rsp))
             c.number(gpr_names[i], native.registers.gpr[i], engine.registers.gpr[i]);
     const u64 mask = x86::flags::implemented & ~allowed.flags;
     if ((native.registers.rflags ^ engine.registers.rflags) & mask)
@@ -240,10 +254,13 @@ std::string describe(const TestCase& test, const std::vector<Difference>& differ
                             i % 4 == 3 ? "\n" : "");
     text +=
         fmt::format("    rip {:#x}  rflags {}  gs base {:#x}\n", r.rip, flag_text(r.rflags), test.gs_base);
+    if (test.code_size == 4)
+        text += fmt::format("    ds {:#x}  es {:#x}  gs {:#x}\n", test.selectors.ds, test.selectors.es,
+                            test.selectors.gs);
     const ExtendedState& x = r.extended;
     text += fmt::format("    mxcsr {:#x}  fcw {:#x}  fsw {:#x}  ftw {:#x}\n", x.mxcsr, x.fcw, x.fsw, x.ftw);
     Decoded d;
-    if (decode_bytes(test.bytes, d))
+    if (decode_bytes(test.bytes, test.code_size, d))
         for (unsigned i = 0; i < d.instruction.operand_count; i++) {
             const ZydisDecodedOperand& o = d.operands[i];
             if (o.type != ZYDIS_OPERAND_TYPE_REGISTER && o.type != ZYDIS_OPERAND_TYPE_MEMORY) continue;

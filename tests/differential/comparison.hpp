@@ -27,6 +27,7 @@ struct Allowance {
     bool memory = false;
     bool cr2 = false, cr2_offset = false;  // the offset: where in the page
     bool rip = false, rsp = false;
+    bool gprs = false;
     void add(const Allowance& other);
 };
 

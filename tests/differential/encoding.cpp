@@ -7,11 +7,11 @@
 namespace softmetal::differential {
 namespace {
 
-ZydisDecoder make_decoder() {
+ZydisDecoder make_decoder(ZydisMachineMode mode, ZydisStackWidth stack_width) {
     ZydisDecoder decoder;
-    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    for (const auto mode : {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_CLDEMOTE})
-        ZydisDecoderEnableMode(&decoder, mode, ZYAN_FALSE);  // the processor modelled has none of these
+    ZydisDecoderInit(&decoder, mode, stack_width);
+    for (const auto absent : {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_CLDEMOTE})
+        ZydisDecoderEnableMode(&decoder, absent, ZYAN_FALSE);  // the processor modelled has none of these
     ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, host_vendor() == Vendor::amd);
     return decoder;
 }
@@ -43,29 +43,32 @@ std::array<u8, 16> encode(const EncodingFields& f) {
         if (n < 15) out[n++] = static_cast<u8>(byte);
     };
     const bool memory = f.has_modrm && f.mod != 3;
-    const bool sib = memory && (f.rm & 7) == 4;
+    const bool address16 = f.code_size == 4 && f.other_address_size;
+    const bool sib = memory && (f.rm & 7) == 4 && !address16;
     const bool r = f.reg & 8, x = sib && f.sib_index & 8;
     const bool b = sib ? f.sib_base & 8 : f.rm & 8;
 
     if (f.ignored_prefix) put(f.ignored_prefix);
-    if (f.address32) put(0x67);
-    if (f.gs) put(0x65);
+    if (f.other_address_size) put(0x67);
+    if (f.segment_prefix) put(f.segment_prefix);
     if (f.vex) {
         const u8 pp = f.mandatory == 0x66 ? 1 : f.mandatory == 0xf3 ? 2 : f.mandatory == 0xf2 ? 3 : 0;
-        const unsigned last = (~f.vvvv & 15u) << 3 | (f.l ? 4u : 0u) | pp;
-        if (f.map == 1 && !x && !b && !f.w && !f.rex) {
+        const bool ignored = f.code_size == 4 && f.ignored_vex_bits;
+        const unsigned last = ((~f.vvvv & 15u) ^ (ignored ? 8 : 0)) << 3 | (f.l ? 4u : 0u) | pp;
+        if (f.map == 1 && !x && !b && !f.w && !f.rex && !ignored) {
             put(0xc5);
             put((r ? 0 : 0x80u) | last);
         } else {
             put(0xc4);
-            put((~bits_of(r, x, b) & 7u) << 5 | f.map);
+            put((~bits_of(r, x, b || ignored) & 7u) << 5 | f.map);
             put((f.w ? 0x80u : 0u) | last);
         }
     } else {
         if (f.lock) put(0xf0);
         if (f.operand16) put(0x66);
         if (f.mandatory) put(f.mandatory);
-        if (f.w || r || x || b || f.rex) put(0x40u | (f.w ? 8u : 0u) | bits_of(r, x, b));
+        if (f.code_size == 8 && (f.w || r || x || b || f.rex))
+            put(0x40u | (f.w ? 8u : 0u) | bits_of(r, x, b));
         if (f.map) put(0x0f);
         if (f.map == 2) put(0x38);
         if (f.map == 3) put(0x3a);
@@ -79,8 +82,10 @@ std::array<u8, 16> encode(const EncodingFields& f) {
     return out;
 }
 
-bool decode_bytes(const std::array<u8, 16>& bytes, Decoded& into) {
-    static const ZydisDecoder decoder = make_decoder();
+bool decode_bytes(const std::array<u8, 16>& bytes, unsigned code_size, Decoded& into) {
+    static const ZydisDecoder decoder64 = make_decoder(ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    static const ZydisDecoder decoder32 = make_decoder(ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+    const ZydisDecoder& decoder = code_size == 8 ? decoder64 : decoder32;
     auto& z = into.instruction;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes.data(), 15, &z, into.operands.data())))
         return false;
@@ -92,7 +97,7 @@ bool decode_bytes(const std::array<u8, 16>& bytes, Decoded& into) {
                 o.mem.base = ZYDIS_REGISTER_NONE;
                 o.mem.disp = {ZYAN_TRUE, z.raw.disp.value};
             }
-    if (host_vendor() == Vendor::amd) shorten_branch(into);
+    if (code_size == 8 && host_vendor() == Vendor::amd) shorten_branch(into);
     return true;
 }
 

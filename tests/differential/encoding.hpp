@@ -9,21 +9,23 @@
 namespace softmetal::differential {
 
 struct EncodingFields {
+    u8 code_size = 8;  // 8: 64-bit mode, 4: 32-bit code; as in decode()
     bool vex = false;
     u8 map = 0;  // 0: one-byte opcodes, 1: 0F, 2: 0F 38, 3: 0F 3A
     u8 opcode = 0;
     u8 mandatory = 0;       // 0, 0x66, 0xf3 or 0xf2; the pp field of VEX
     u8 ignored_prefix = 0;  // one that means nothing to this instruction
     bool lock = false;
-    bool operand16 = false;     // 66 beside another mandatory prefix
-    bool address32 = false;     // 67
-    bool gs = false;            // 65
-    bool w = false, l = false;  // L: VEX only
-    bool rex = false;           // a REX prefix even where no bit of it is needed
+    bool operand16 = false;           // 66 beside another mandatory prefix
+    bool other_address_size = false;  // 67
+    u8 segment_prefix = 0;            // 65 and the like
+    bool w = false, l = false;        // L: VEX only
+    bool rex = false;                 // a REX prefix even where no bit of it is needed
     bool has_modrm = false;
-    u8 mod = 0, reg = 0, rm = 0;                    // reg, rm: 0..15
-    u8 sib_scale = 0, sib_index = 0, sib_base = 0;  // rm & 7 == 4 in memory forms; 0..15
+    u8 mod = 0, reg = 0, rm = 0;                    // 0..15, in 32-bit code 0..7
+    u8 sib_scale = 0, sib_index = 0, sib_base = 0;  // where the form has a SIB byte
     u8 vvvv = 0;                                    // 0..15, not inverted
+    bool ignored_vex_bits = false;                  // what names registers 8 to 15, set in 32-bit code
     std::array<u8, 12> tail{};                      // displacement, then immediate
 };
 
@@ -34,6 +36,6 @@ struct Decoded {
     ZydisDecodedInstruction instruction;
     std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
 };
-[[nodiscard]] bool decode_bytes(const std::array<u8, 16>& bytes, Decoded& into);
+[[nodiscard]] bool decode_bytes(const std::array<u8, 16>& bytes, unsigned code_size, Decoded& into);
 
 }  // namespace softmetal::differential

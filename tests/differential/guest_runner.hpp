@@ -1,18 +1,16 @@
-// Runs a case in a guest: a machine of one CPU whose page tables put the pages of `layout` where the host has
-// them, at user level, and whose exception handlers are one HLT each. The frame on the handlers' stack is the
-// result.
+// Runs a case in a guest: a machine of one CPU with one of the kernels of guest_kernel.hpp.
 #pragma once
 
 #include "bus/address_space.hpp"
 #include "engine_under_test.hpp"
-#include "memory/guest_memory.hpp"
-#include "test_case.hpp"
+#include "guest_kernel.hpp"
 
 namespace softmetal::differential {
 
 class GuestRunner {
  public:
-    [[nodiscard]] static Result<std::unique_ptr<GuestRunner>> create(std::string_view engine);
+    [[nodiscard]] static Result<std::unique_ptr<GuestRunner>> create(std::string_view engine,
+                                                                     KernelMode mode);
 
     void run(const TestCase& test, Outcome& outcome);
 
@@ -21,23 +19,17 @@ class GuestRunner {
         [[nodiscard]] bus::Nanoseconds now() const override { return 0; }
     };
 
-    explicit GuestRunner(std::unique_ptr<GuestMemory> memory);
-    void build_tables();
-    void map(u64 linear, u64 physical, u64 rights);
-    void put(u64 physical, u64 value) { *reinterpret_cast<u64*>(memory_->pointer({physical})) = value; }
-    [[nodiscard]] u64 get(u64 physical) const {
-        return *reinterpret_cast<const u64*>(memory_->pointer({physical}));
-    }
-    [[nodiscard]] CpuState initial_state() const;
+    GuestRunner(std::unique_ptr<GuestMemory> memory, KernelMode mode);
+    void prepare(const TestCase& test);
 
     std::unique_ptr<GuestMemory> memory_;
+    GuestKernel kernel_;
     bus::AddressSpace ports_, mmio_;
     StoppedClock clock_;
     CpuModel model_;
     Vcpu vcpu_;
-    CpuState initial_;
+    const CpuState initial64_, initial32_;
     std::unique_ptr<EngineUnderTest> engine_;
-    u64 next_table_;
 };
 
 }  // namespace softmetal::differential

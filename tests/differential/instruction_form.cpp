@@ -51,24 +51,31 @@ bool address_size_matters(const Decoded& d) {
         case ZYDIS_MNEMONIC_LOOP:
         case ZYDIS_MNEMONIC_LOOPE:
         case ZYDIS_MNEMONIC_LOOPNE:
+        case ZYDIS_MNEMONIC_JCXZ:
+        case ZYDIS_MNEMONIC_JECXZ:
         case ZYDIS_MNEMONIC_JRCXZ: return true;
         default: break;
     }
-    for (unsigned i = 0; i < d.instruction.operand_count; i++)
-        if (d.operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY && d.operands[i].mem.base != ZYDIS_REGISTER_RSP)
+    for (unsigned i = 0; i < d.instruction.operand_count; i++) {
+        const ZydisRegister base = d.operands[i].mem.base;
+        if (d.operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY && base != ZYDIS_REGISTER_RSP &&
+            base != ZYDIS_REGISTER_ESP)
             return true;
+    }
     return false;
 }
 
 class Enumeration {
  public:
-    explicit Enumeration(const CpuModel& model) : model_(model) {}
+    Enumeration(const CpuModel& model, unsigned code_size)
+        : model_(model), code_size_(static_cast<u8>(code_size)) {}
 
     std::vector<InstructionForm> run() {
         for (const u8 prefix : {0, 0x66, 0xf3, 0xf2})
             for (const bool w : {false, true}) {
                 for (u8 map = 0; map < 4; map++) {
-                    EncodingFields f{.map = map, .mandatory = prefix, .w = w};
+                    if (w && code_size_ != 8) continue;  // REX.W
+                    EncodingFields f{.code_size = code_size_, .map = map, .mandatory = prefix, .w = w};
                     every_opcode(f);
                     // 66 beside F3 or F2 selects 16-bit operands: REP MOVSW, POPCNT r16; beside F0, LOCK ADD
                     // m16.
@@ -78,7 +85,12 @@ class Enumeration {
                 }
                 for (u8 map = 1; map < 4; map++)
                     for (const bool l : {false, true})
-                        every_opcode({.vex = true, .map = map, .mandatory = prefix, .w = w, .l = l});
+                        every_opcode({.code_size = code_size_,
+                                      .vex = true,
+                                      .map = map,
+                                      .mandatory = prefix,
+                                      .w = w,
+                                      .l = l});
             }
         return std::move(forms_);
     }
@@ -92,7 +104,7 @@ class Enumeration {
         }
     }
 
-    static bool is_prefix_or_escape(u8 map, u8 opcode) {
+    bool is_prefix_or_escape(u8 map, u8 opcode) const {
         if (map == 1) return opcode == 0x38 || opcode == 0x3a;
         if (map != 0) return false;
         switch (opcode) {
@@ -101,40 +113,42 @@ class Enumeration {
             case 0x2e:
             case 0x36:
             case 0x3e:
-            case 0x62:  // EVEX
             case 0x64:
             case 0x65:
             case 0x66:
             case 0x67:
-            case 0xc4:
-            case 0xc5:
             case 0xf0:
             case 0xf2:
             case 0xf3: return true;
-            default: return (opcode & 0xf0) == 0x40;
+            default: return code_size_ == 8 && ((opcode & 0xf0) == 0x40 || shares_prefix(opcode));
         }
     }
+
+    /// EVEX and VEX prefixes, which are BOUND, LES and LDS of memory in 32-bit code.
+    static bool shares_prefix(u8 opcode) { return opcode == 0x62 || opcode == 0xc4 || opcode == 0xc5; }
 
     void every_operand(EncodingFields f) {
         Decoded d;
         // Without ModRM: what follows the opcode is an immediate. Such opcodes have implicit addresses
         // (strings, LOOP, MOV moffs), so the address size is part of the form.
         f.has_modrm = false;
-        if (decode_bytes(encode(f), d) && !(d.instruction.attributes & ZYDIS_ATTRIB_HAS_MODRM)) {
+        if (decode_bytes(encode(f), code_size_, d) && !(d.instruction.attributes & ZYDIS_ATTRIB_HAS_MODRM)) {
             add(f, d);
-            f.address32 = true;
-            if (address_size_matters(d) && decode_bytes(encode(f), d)) add(f, d);
+            f.other_address_size = true;
+            if (address_size_matters(d) && decode_bytes(encode(f), code_size_, d)) add(f, d);
             return;
         }
         f.has_modrm = true;
         for (u8 reg = 0; reg < 8; reg++) {
             f.reg = reg;
+            // SIB: [rax + 2 * index + disp32]. Gathers must differ in index, mask (VVVV) and destination.
             f.mod = 2;
-            f.rm = 4;  // SIB: [rax + 2 * rcx + disp32]; the index differs from the registers of a gather
+            f.rm = 4;
             f.sib_scale = 1;
-            f.sib_index = 9;
-            f.vvvv = f.vex ? 10 : 0;
+            f.sib_index = reg == 1 || reg == 2 ? 3 : 1;
+            f.vvvv = f.vex ? (reg == 1 || reg == 2 ? 4 : 2) : 0;
             add_either_vvvv(f);
+            if (!f.vex && f.map == 0 && shares_prefix(f.opcode)) continue;
             f.mod = 3;
             for (u8 rm = 0; rm < 8; rm++) {
                 f.rm = rm;
@@ -145,10 +159,10 @@ class Enumeration {
 
     void add_either_vvvv(EncodingFields f) {
         Decoded d;
-        if (decode_bytes(encode(f), d)) return add(f, d);
+        if (decode_bytes(encode(f), code_size_, d)) return add(f, d);
         if (!f.vex) return;
         f.vvvv = 0;  // encoded 1111: the field is not used
-        if (decode_bytes(encode(f), d)) add(f, d);
+        if (decode_bytes(encode(f), code_size_, d)) add(f, d);
     }
 
     void add(const EncodingFields& f, const Decoded& d) {
@@ -177,6 +191,7 @@ class Enumeration {
     }
 
     const CpuModel& model_;
+    const u8 code_size_;
     std::vector<InstructionForm> forms_;
     std::unordered_map<std::string, std::size_t> index_;
 };
@@ -185,7 +200,7 @@ class Enumeration {
 
 std::string form_id(const EncodingFields& f, const Decoded& d) {
     const ZydisDecodedInstruction& z = d.instruction;
-    std::string id;
+    std::string id = f.code_size == 4 ? "32/" : "";
     if (z.attributes & ZYDIS_ATTRIB_HAS_LOCK) id += "lock_";
     if (z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) id += "rep_";
     if (z.attributes & ZYDIS_ATTRIB_HAS_REPNE) id += "repne_";
@@ -202,10 +217,12 @@ std::string form_id(const EncodingFields& f, const Decoded& d) {
     static constexpr const char* maps[] = {"", "0f", "0f38", "0f3a"};
     id += fmt::format(":{}{}{:02x}", f.vex ? "v" : "", maps[f.map], in_opcode ? f.opcode & 0xf8 : f.opcode);
     if (hidden_width_matters(d)) id += fmt::format(":{}", z.operand_width);
-    if (f.address32 && !f.has_modrm) id += ":a32";
+    if (f.other_address_size && !f.has_modrm) id += f.code_size == 4 ? ":a16" : ":a32";
     return id;
 }
 
-std::vector<InstructionForm> enumerate_forms(const CpuModel& model) { return Enumeration(model).run(); }
+std::vector<InstructionForm> enumerate_forms(const CpuModel& model, unsigned code_size) {
+    return Enumeration(model, code_size).run();
+}
 
 }  // namespace softmetal::differential

@@ -14,7 +14,7 @@
 namespace softmetal::differential {
 
 struct InstructionForm {
-    std::string id;  // "addps:xmm,m128:0f58"
+    std::string id;  // "addps:xmm,m128:0f58"; of 32-bit code "32/addps:xmm,m128:0f58"
     ZydisMnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
     ZydisISASet isa_set = ZYDIS_ISA_SET_INVALID;
     EncodingFields fields;  // what all encodings of the form share
@@ -27,7 +27,8 @@ struct InstructionForm {
 /// The name of a decoded instruction's form; two encodings with equal names are the same form.
 [[nodiscard]] std::string form_id(const EncodingFields& fields, const Decoded& decoded);
 
-/// Every form of 64-bit mode that the model reports and scope.hpp does not leave out.
-[[nodiscard]] std::vector<InstructionForm> enumerate_forms(const CpuModel& model);
+/// Every form of 64-bit mode (code size 8) or 32-bit code (4) that the model reports and scope.hpp does not
+/// leave out.
+[[nodiscard]] std::vector<InstructionForm> enumerate_forms(const CpuModel& model, unsigned code_size);
 
 }  // namespace softmetal::differential

@@ -3,6 +3,7 @@
 #include "base/bits.hpp"
 #include "decoder/decoder.hpp"
 #include "operand_values.hpp"
+#include "test_segments.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -103,11 +104,27 @@ bool InstructionSetup::wants_alignment() const {
 /// Somewhere in the code page that is not this instruction: INT3. Rarely a place that cannot be executed.
 u64 InstructionSetup::code_target() {
     if (random_.percent(2)) return layout::data + random_.below(page_size);
-    if (random_.percent(1)) return random_.next() | u64{1} << 62 | (u64{1} << 63 & random_.next());
+    // In 32-bit code everything there is ours or not mapped.
+    if (random_.percent(1))
+        return out_.code_size == 8 ? random_.next() | u64{1} << 62 | (u64{1} << 63 & random_.next())
+                                   : layout::hole + random_.below(layout::hole_end - layout::hole);
     u64 target;
     do target = layout::code + random_.below(page_size);
     while (target - layout::instruction < out_.length);
     return target;
+}
+
+u64 InstructionSetup::segment_base(ZydisRegister segment) const {
+    switch (segment) {
+        case ZYDIS_REGISTER_DS: return segments::base_of(out_.selectors.ds);
+        case ZYDIS_REGISTER_ES: return segments::base_of(out_.selectors.es);
+        case ZYDIS_REGISTER_GS: return out_.gs_base + segments::base_of(out_.selectors.gs);
+        default: return 0;
+    }
+}
+
+u64 InstructionSetup::with_junk(u64 offset) {
+    return ((offset & address_mask()) | (random_.next() & ~address_mask())) & register_mask();
 }
 
 u64 InstructionSetup::stack_pointer() {
@@ -126,8 +143,7 @@ void InstructionSetup::implicit_address(const ZydisDecodedOperand& o) {
     if (random_.percent(60)) address = align_down(address, 8);
     if (random_.percent(5)) address = layout::data + random_.below(32) - 16;
     if (random_.percent(5)) address = layout::read_only + random_.below(32) - 16;
-    if (address32()) address |= random_.next() << 32;
-    pin(base, address);
+    pin(base, with_junk(address - segment_base(o.mem.segment)));
 }
 
 void InstructionSetup::counters() {
@@ -137,26 +153,28 @@ void InstructionSetup::counters() {
         case ZYDIS_MNEMONIC_LOOPE:
         case ZYDIS_MNEMONIC_LOOPNE:
         case ZYDIS_MNEMONIC_JRCXZ:
-        case ZYDIS_MNEMONIC_JECXZ: count = random_.percent(70) ? random_.below(3) : random_.next(); break;
+        case ZYDIS_MNEMONIC_JECXZ:
+        case ZYDIS_MNEMONIC_JCXZ: count = random_.percent(70) ? random_.below(3) : random_.next(); break;
         default:
             if (!(z_.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)))
                 return;
     }
-    if (address32()) count = (count & 0xffffffff) | random_.next() << 32;
-    pin(x86::rcx, count);
+    pin(x86::rcx, with_junk(count));
 }
 
 /// Comparisons need runs of equal elements to get past the first.
 void InstructionSetup::string_contents() {
     if (z_.meta.category != ZYDIS_CATEGORY_STRINGOP || random_.percent(35)) return;
     const u8 fill = static_cast<u8>(random_.next());
-    const u64 mask = address32() ? 0xffffffff : ~u64{0};
-    for (const unsigned reg : {x86::rsi, x86::rdi})
-        for (u64 at = gpr(reg) & mask, i = 0; i < 512; i++)
+    const auto linear = [&](unsigned reg, ZydisRegister segment) {
+        return (gpr(reg) & address_mask()) + segment_base(segment);
+    };
+    for (const u64 at : {linear(x86::rsi, ZYDIS_REGISTER_DS), linear(x86::rdi, ZYDIS_REGISTER_ES)})
+        for (u64 i = 0; i < 512; i++)
             if (u8* p = out_.memory.at(at - 256 + i)) *p = fill;
-    if (random_.percent(70)) set_free(x86::rax, fill * 0x0101010101010101u);
+    if (random_.percent(70)) set_free(x86::rax, (fill * 0x0101010101010101u) & register_mask());
     // One element differs somewhere along the way.
-    const u64 odd = (gpr(x86::rdi) & mask) + static_cast<u64>(random_.between(-64, 64));
+    const u64 odd = linear(x86::rdi, ZYDIS_REGISTER_ES) + static_cast<u64>(random_.between(-64, 64));
     if (u8* p = out_.memory.at(odd)) *p = static_cast<u8>(random_.next());
 }
 
@@ -165,6 +183,7 @@ void InstructionSetup::stack_contents() {
     switch (z_.mnemonic) {
         case ZYDIS_MNEMONIC_RET: top = code_target(); break;
         case ZYDIS_MNEMONIC_POPF:
+        case ZYDIS_MNEMONIC_POPFD:
         case ZYDIS_MNEMONIC_POPFQ:
             top = random_.next() & ~x86::flags::tf;
             break;  // no trap on the INT3 that follows
@@ -203,7 +222,7 @@ void InstructionSetup::bit_string() {
     const unsigned reg = number(d_.operands[1].reg.value);
     const u64 number_bits = static_cast<u64>(random_.between(-8192, 8192));
     const u64 junk = z_.operand_width == 64 ? 0 : random_.next() << z_.operand_width;
-    pin(reg, (number_bits & low_bits(z_.operand_width)) | junk);
+    pin(reg, ((number_bits & low_bits(z_.operand_width)) | junk) & register_mask());
 }
 
 void InstructionSetup::before_address() {
@@ -248,7 +267,7 @@ void InstructionSetup::branch_target() {
     if (d_.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY)
         out_.memory.store(operand_, &target, 8);
     else if (!pinned(number(d_.operands[0].reg.value)))
-        gpr(number(d_.operands[0].reg.value)) = target;
+        gpr(number(d_.operands[0].reg.value)) = target & register_mask();
 }
 
 /// Combinations of two exceptions of which the manuals do not say which comes first.
@@ -263,7 +282,7 @@ void InstructionSetup::keep_apart() {
     // An unmasked x87 exception suppresses the store, and so the store's page fault; engines probe first.
     const u8* last = out_.memory.at(operand_ + operand_size_ - 1);
     const bool writable = out_.memory.at(operand_) && last && operand_ + operand_size_ <= layout::read_only;
-    if (!operand_ || writable) return;
+    if (!operand_ || (writable && !in_local_segment_)) return;
     // An implementation may fetch only the half that is needed (SDM vol. 2, PUNPCKLBW): misaligned across the
     // end of mapped memory that decides on the page fault.
     if (needs_low_half(z_.mnemonic)) x.mxcsr &= ~x86::mxcsr::misaligned_mask;
@@ -351,6 +370,24 @@ void InstructionSetup::saved_state_image() {
     out_.memory.store(operand_, &image, sizeof image);
 }
 
+/// The selector that MOV, POP, LDS & co. load.
+void InstructionSetup::segment_source() {
+    const auto operands = std::span(d_.operands).first(z_.operand_count);
+    const bool loads = std::ranges::any_of(operands, [](const ZydisDecodedOperand& o) {
+        return o.type == ZYDIS_OPERAND_TYPE_REGISTER && o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+               ZydisRegisterGetClass(o.reg.value) == ZYDIS_REGCLASS_SEGMENT;
+    });
+    if (!loads) return;
+    const u16 selector = segments::any_selector(random_);
+    if (z_.mnemonic == ZYDIS_MNEMONIC_POP)
+        out_.memory.store(gpr(x86::rsp), &selector, 2);
+    else if (operand_)  // behind the offset in a far pointer
+        out_.memory.store(operand_ + operand_size_ - 2, &selector, 2);
+    else
+        gpr(number(d_.operands[1].reg.value)) =
+            (selector | (random_.next() & ~u64{0xffff})) & register_mask();
+}
+
 void InstructionSetup::after_address() {
     if (operand_) fill_operand();
     keep_apart();
@@ -360,6 +397,7 @@ void InstructionSetup::after_address() {
     string_contents();
     stack_contents();
     branch_target();
+    segment_source();
     if (z_.mnemonic == ZYDIS_MNEMONIC_ENTER) {
         // 16 bits of locals would mostly leave the stack, and 256 levels mean the same as 32.
         out_.bytes[z_.raw.imm[0].offset + 1u] &= random_.percent(90) ? 0x03 : 0xff;

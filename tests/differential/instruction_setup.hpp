@@ -2,6 +2,7 @@
 // target.
 #pragma once
 
+#include "base/bits.hpp"
 #include "encoding.hpp"
 #include "random.hpp"
 #include "test_case.hpp"
@@ -15,7 +16,9 @@ class InstructionSetup {
     /// Implicit addresses and counters: stack, strings, LOOP.
     void before_address();
     /// The explicit memory operand was placed there.
-    void operand_at(u64 linear, u64 size) { operand_ = linear, operand_size_ = size; }
+    void operand_at(u64 linear, u64 size, bool in_local_segment) {
+        operand_ = linear, operand_size_ = size, in_local_segment_ = in_local_segment;
+    }
     /// Contents of the operand, and registers that must agree with them.
     void after_address();
 
@@ -26,13 +29,19 @@ class InstructionSetup {
     /// More bytes than the decoder says, or 0.
     [[nodiscard]] u64 wide_operand() const;
     [[nodiscard]] bool wants_alignment() const;
+    /// What the address size leaves of an offset, and the code size of a register.
+    [[nodiscard]] u64 address_mask() const { return low_bits(z_.address_width); }
+    [[nodiscard]] u64 register_mask() const { return low_bits(out_.code_size * 8u); }
+    /// Linear address of offset 0 in a segment.
+    [[nodiscard]] u64 segment_base(ZydisRegister segment) const;
+    /// Bits that the address size ignores, at random.
+    [[nodiscard]] u64 with_junk(u64 offset);
 
  private:
     u64& gpr(unsigned n) { return out_.registers.gpr[n]; }
     void pin(unsigned n, u64 value);
     [[nodiscard]] bool in_address(unsigned n) const { return address_registers_ >> n & 1; }
     void set_free(unsigned n, u64 value);
-    [[nodiscard]] bool address32() const { return z_.address_width == 32; }
     [[nodiscard]] u64 code_target();
     [[nodiscard]] u64 stack_pointer();
     void implicit_address(const ZydisDecodedOperand& o);
@@ -47,6 +56,7 @@ class InstructionSetup {
     void operand_contents();
     void division();
     void saved_state_image();
+    void segment_source();
 
     const Decoded& d_;
     const ZydisDecodedInstruction& z_;
@@ -54,6 +64,7 @@ class InstructionSetup {
     TestCase& out_;
     u32 pinned_ = 0, address_registers_ = 0;
     u64 operand_ = 0, operand_size_ = 0;
+    bool in_local_segment_ = false;  // whose limit or rights may forbid the access
 };
 
 }  // namespace softmetal::differential

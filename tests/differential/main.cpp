@@ -4,6 +4,7 @@
 #include "scope.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 #include <map>
@@ -13,7 +14,7 @@ namespace softmetal::differential {
 namespace {
 
 struct Selection {
-    std::string form;
+    std::string form, code = "all";
     bool list = false, list_excluded = false, json = false;
 };
 
@@ -36,6 +37,15 @@ std::vector<InstructionForm> select(std::vector<InstructionForm> forms, const st
         if (form.id.find(text) != std::string::npos) containing.push_back(std::move(form));
     }
     return exact.empty() ? containing : exact;
+}
+
+std::vector<InstructionForm> all_forms(const std::string& code) {
+    const CpuModel model = CpuModel::host(1, 1'000'000'000);
+    std::vector<InstructionForm> forms;
+    for (const auto& [name, size] : {std::pair{"64", 8u}, {"32", 4u}})
+        if (code == name || code == "all")
+            std::ranges::move(enumerate_forms(model, size), std::back_inserter(forms));
+    return forms;
 }
 
 struct Tally {
@@ -103,7 +113,7 @@ class Report {
 
 int run(const Selection& selection, const CampaignOptions& options) {
     if (selection.list_excluded) return print_excluded(), 0;
-    const auto forms = select(enumerate_forms(CpuModel::host(1, 1'000'000'000)), selection.form);
+    const auto forms = select(all_forms(selection.code), selection.form);
     if (forms.empty()) {
         fmt::print(stderr, "oracle: no instruction form contains '{}'; see oracle --list\n", selection.form);
         return 2;
@@ -135,6 +145,9 @@ int main(int argc, char** argv) {
     app.add_option("--jobs", options.jobs, "Worker processes")
         ->capture_default_str()
         ->check(CLI::Range(1, 256));
+    app.add_option("--code", selection.code, "Instructions of 64-bit mode, of 32-bit code, or all")
+        ->check(CLI::IsMember({"64", "32", "all"}))
+        ->capture_default_str();
     app.add_flag("--list", selection.list, "Names the forms");
     app.add_flag("--list-excluded", selection.list_excluded, "Names what is left out, and why");
     app.add_flag("--json", selection.json, "The report as JSON");

@@ -1,7 +1,8 @@
 #include "native_runner.hpp"
 
-#include "host/fault_signals.hpp"
+#include "test_segments.hpp"
 
+#include <asm/ldt.h>
 #include <asm/prctl.h>
 #include <cerrno>
 #include <csignal>
@@ -23,12 +24,28 @@ constexpr std::array<int, 5> signals = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL
 struct Transfer {
     const TestCase* test = nullptr;
     Outcome* outcome = nullptr;
+    bool code32 = false;
     std::array<greg_t, NGREG> host_registers{};
     ExtendedState host_extended{};
 };
 Transfer transfer;
 
 constexpr std::size_t header_offset = 512, header_size = 64;
+
+/// 64-bit code neither uses DS, ES and GS nor does the host's kernel, but it keeps them for the process.
+void load_selectors(const DataSelectors& s) {
+    asm volatile("mov %0, %%ds; mov %1, %%es; mov %2, %%gs" ::"r"(s.ds), "r"(s.es), "r"(s.gs));
+}
+DataSelectors save_selectors() {
+    DataSelectors s;
+    asm volatile("mov %%ds, %0; mov %%es, %1; mov %%gs, %2" : "=r"(s.ds), "=r"(s.es), "=r"(s.gs));
+    return s;
+}
+
+/// The frame's CS decides which mode it is left for.
+void set_code_selector(ucontext_t& context, u16 selector) {
+    std::memcpy(&context.uc_mcontext.gregs[REG_CSGSFS], &selector, sizeof selector);
+}
 
 void load(ucontext_t& context, const TestCase& test) {
     auto& g = context.uc_mcontext.gregs;
@@ -38,6 +55,10 @@ void load(ucontext_t& context, const TestCase& test) {
     for (unsigned i = 0; i < 16; i++) g[greg_of[i]] = static_cast<greg_t>(test.registers.gpr[i]);
     g[REG_RIP] = static_cast<greg_t>(test.registers.rip);
     g[REG_EFL] = static_cast<greg_t>(test.registers.rflags);
+    if (test.code_size == 4) {
+        set_code_selector(context, segments::user_code32);
+        load_selectors(test.selectors);
+    }
 
     // The frame's area is an XSAVE image in standard format. Bytes 464..511 are the kernel's own (its magic
     // numbers and sizes), and components beyond AVX stay as they are.
@@ -79,8 +100,13 @@ void handler(int, siginfo_t*, void* opaque) {
     auto& context = *static_cast<ucontext_t*>(opaque);
     if (transfer.test) {
         load(context, *transfer.test);
+        transfer.code32 = transfer.test->code_size == 4;
         transfer.test = nullptr;
         return;
+    }
+    if (transfer.code32) {
+        transfer.outcome->selectors = save_selectors();
+        load_selectors({});
     }
     save(context, *transfer.outcome);
     std::memcpy(context.uc_mcontext.gregs, transfer.host_registers.data(), sizeof context.uc_mcontext.gregs);
@@ -113,9 +139,30 @@ u64 get_gs_base() {
 }
 void set_gs_base(u64 base) { syscall(SYS_arch_prctl, ARCH_SET_GS, base); }
 
+/// Linux's modify_ldt(2).
+bool set_local_descriptors() {
+    constexpr int write_entry = 1;
+    for (unsigned i = 0; i < segments::local.size(); i++) {
+        const segments::LocalSegment& s = segments::local[i];
+        user_desc entry{};
+        entry.entry_number = i;
+        entry.base_addr = segments::local_base;
+        entry.limit = s.limit;
+        entry.seg_32bit = 1;
+        entry.contents = static_cast<unsigned>(s.code) << 1 | static_cast<unsigned>(s.expand_down);
+        entry.read_exec_only = !s.writable_or_readable;
+        entry.seg_not_present = !s.present;
+        entry.useable = 1;
+        if (syscall(SYS_modify_ldt, write_entry, &entry, sizeof entry) != 0) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<NativeRunner>> NativeRunner::create() {
+Result<std::unique_ptr<NativeRunner>> NativeRunner::create(bool code32) {
+    if (code32 && !set_local_descriptors())
+        return fail(std::string("no local descriptors for 32-bit code: ") + std::strerror(errno));
     const int fd = memfd_create("oracle", MFD_CLOEXEC);
     constexpr std::size_t size = pages.size() * page_size;
     if (fd < 0 || ftruncate(fd, size) != 0)
@@ -151,13 +198,14 @@ void NativeRunner::run(const TestCase& test, Outcome& outcome) {
     std::memcpy(writable_, test.memory.bytes.data(), sizeof test.memory.bytes);
     transfer.test = &test;
     transfer.outcome = &outcome;
-    const u64 host_gs = test.gs_base ? get_gs_base() : 0;
+    const bool changes_gs = test.gs_base || test.code_size == 4;
+    const u64 host_gs = changes_gs ? get_gs_base() : 0;
     if (test.gs_base) set_gs_base(test.gs_base);
     {
         const SignalHandlers handlers;
         asm volatile("int3" ::: "memory", "cc");
     }
-    if (test.gs_base) set_gs_base(host_gs);
+    if (changes_gs) set_gs_base(host_gs);
     std::memcpy(outcome.memory.bytes.data(), writable_, sizeof outcome.memory.bytes);
 }
 

@@ -14,8 +14,9 @@ namespace softmetal::differential {
 
 class NativeRunner {
  public:
-    /// One at a time in a process. Fails where the addresses of `layout` are taken.
-    [[nodiscard]] static Result<std::unique_ptr<NativeRunner>> create();
+    /// One at a time in a process. Fails where the addresses of `layout` are taken, or the host's kernel has
+    /// no 32-bit code or local descriptors and `code32` asks for them.
+    [[nodiscard]] static Result<std::unique_ptr<NativeRunner>> create(bool code32);
     ~NativeRunner();
 
     void run(const TestCase& test, Outcome& outcome);

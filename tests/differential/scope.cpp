@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view system_state = "reads or changes system state that host and guest do not share",
                            random_result = "another result every time",
-                           far = "loads CS, SS or another segment",
+                           far = "loads CS, SS, FS or in 64-bit mode another segment",
                            enters_kernel = "enters the operating system, which answers differently",
                            time = "reads a clock or counter",
                            thread_pointer = "FS and GS bases hold the host's own thread pointers",
@@ -40,13 +40,11 @@ constexpr auto excluded = std::to_array<Exclusion>({
     {ZYDIS_MNEMONIC_SYSENTER, enters_kernel},
     {ZYDIS_MNEMONIC_INT, enters_kernel},
     {ZYDIS_MNEMONIC_INT1, enters_kernel},
-    {ZYDIS_MNEMONIC_INTO, enters_kernel},
     {ZYDIS_MNEMONIC_INT3, landing},
     {ZYDIS_MNEMONIC_IRET, far},
     {ZYDIS_MNEMONIC_IRETD, far},
     {ZYDIS_MNEMONIC_IRETQ, far},
     {ZYDIS_MNEMONIC_LFS, far},
-    {ZYDIS_MNEMONIC_LGS, far},
     {ZYDIS_MNEMONIC_LSS, far},
     {ZYDIS_MNEMONIC_IN, input_output},
     {ZYDIS_MNEMONIC_OUT, input_output},
@@ -97,7 +95,6 @@ constexpr auto optional = std::to_array<IsaFeature>({
     {ZYDIS_ISA_SET_LZCNT, &Features::lzcnt},
     {ZYDIS_ISA_SET_MOVBE, &Features::movbe},
     {ZYDIS_ISA_SET_CMPXCHG16B, &Features::cx16},
-    {ZYDIS_ISA_SET_LAHF, &Features::lahf64},
     {ZYDIS_ISA_SET_AES, &Features::aes},
     {ZYDIS_ISA_SET_PCLMULQDQ, &Features::pclmul},
     {ZYDIS_ISA_SET_SHA, &Features::sha},
@@ -129,13 +126,16 @@ bool reported_with_avx(const Features& f, ZydisISASet set) {
     }
 }
 
-bool loads_segment(const Decoded& d) {
+/// CS, SS and FS are the host's own, and 64-bit mode knows of no others.
+bool loads_foreign_segment(const Decoded& d) {
+    const bool legacy = d.instruction.machine_mode != ZYDIS_MACHINE_MODE_LONG_64;
     for (unsigned i = 0; i < d.instruction.operand_count; i++) {
         const ZydisDecodedOperand& o = d.operands[i];
         if (o.type == ZYDIS_OPERAND_TYPE_REGISTER &&
             ZydisRegisterGetClass(o.reg.value) == ZYDIS_REGCLASS_SEGMENT &&
             o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
-            return true;
+            return !legacy || (o.reg.value != ZYDIS_REGISTER_DS && o.reg.value != ZYDIS_REGISTER_ES &&
+                               o.reg.value != ZYDIS_REGISTER_GS);
     }
     return false;
 }
@@ -144,7 +144,10 @@ bool loads_segment(const Decoded& d) {
 
 std::span<const Exclusion> exclusions() { return excluded; }
 
-bool reported(const CpuModel& model, ZydisISASet set) {
+bool reported(const CpuModel& model, const ZydisDecodedInstruction& z) {
+    const ZydisISASet set = z.meta.isa_set;
+    if (set == ZYDIS_ISA_SET_LAHF)
+        return z.machine_mode != ZYDIS_MACHINE_MODE_LONG_64 || model.features().lahf64;
     if (std::ranges::find(baseline, set) != baseline.end()) return true;
     const auto* found = std::ranges::find(optional, set, &IsaFeature::set);
     if (found != optional.end()) return model.features().*found->flag;
@@ -153,10 +156,10 @@ bool reported(const CpuModel& model, ZydisISASet set) {
 
 bool in_scope(const CpuModel& model, const Decoded& d) {
     const ZydisDecodedInstruction& z = d.instruction;
-    if (!reported(model, z.meta.isa_set)) return false;
+    if (!reported(model, z)) return false;
     if (z.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) return false;
     if (z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return false;
-    if (loads_segment(d)) return false;
+    if (loads_foreign_segment(d)) return false;
     return std::ranges::find(excluded, z.mnemonic, &Exclusion::mnemonic) == excluded.end();
 }
 

@@ -18,7 +18,7 @@ struct Exclusion {
 [[nodiscard]] std::span<const Exclusion> exclusions();
 
 /// Does the model report the CPUID feature this instruction belongs to?
-[[nodiscard]] bool reported(const CpuModel& model, ZydisISASet set);
+[[nodiscard]] bool reported(const CpuModel& model, const ZydisDecodedInstruction& z);
 
 [[nodiscard]] bool in_scope(const CpuModel& model, const Decoded& d);
 

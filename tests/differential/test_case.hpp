@@ -22,6 +22,11 @@ inline constexpr u64 stack = 0x1005'0000;      // two writable pages
 inline constexpr u64 instruction = code + 0x800;
 }  // namespace layout
 
+/// Segment registers a case may choose; CS and SS are flat.
+struct DataSelectors {
+    u16 ds = 0, es = 0, gs = 0;
+};
+
 struct Page {
     u64 linear;
     bool writable;
@@ -60,7 +65,9 @@ struct Registers {
 struct TestCase {
     std::array<u8, 16> bytes{};
     u8 length = 0;
-    u64 gs_base = 0;
+    u8 code_size = 8;         // 8: 64-bit mode, 4: 32-bit code
+    u64 gs_base = 0;          // 64-bit mode
+    DataSelectors selectors;  // 32-bit code
     Registers registers;
     Memory memory;
 };
@@ -73,6 +80,7 @@ struct Outcome {
     unsigned vector = 0;
     u32 error_code = 0;
     u64 cr2 = 0;
+    DataSelectors selectors;  // 32-bit code
     Registers registers;
     Memory memory;
 };

@@ -145,6 +145,21 @@ TEST(Rewriter, ShortIncrementOf32BitCodeIsWidened) {
     EXPECT_EQ(r.operand_size, 4);
 }
 
+TEST(Rewriter, WhatVexIgnoresOutside64BitModeIsDropped) {
+    // andn eax,ecx,edx with W, B, and the highest bit of VVVV as 64-bit mode would use them
+    const Instruction andn = rewritten(decoded({0xc4, 0xc2, 0xb0, 0xf2, 0xc2}, 4), identity_map(), at_r10);
+    EXPECT_EQ(andn.operand_size, 4);
+    EXPECT_EQ(andn.operands[1].index, x86::rcx);
+    EXPECT_EQ(andn.operands[2].index, x86::rdx);
+    // vblendvps xmm0,xmm1,xmm2,xmm3, the fourth register's number with its highest bit
+    const Instruction blend =
+        rewritten(decoded({0xc4, 0xe3, 0x71, 0x4a, 0xc2, 0xb0}, 4), identity_map(), at_r10);
+    EXPECT_EQ(blend.operands[3].index, 3);
+    // vfmadd132pd xmm0,xmm1,xmm2: there W is part of the opcode
+    const Instruction fma = rewritten(decoded({0xc4, 0xe2, 0xf1, 0x98, 0xc2}, 4), identity_map(), at_r10);
+    EXPECT_EQ(fma.mnemonic, ZYDIS_MNEMONIC_VFMADD132PD);
+}
+
 TEST(Rewriter, SixteenBitCodeKeepsItsOperandSize) {
     const Instruction narrow = rewritten(decoded({0x01, 0xd8}, 2), identity_map(), at_r10);  // add ax,bx
     EXPECT_EQ(narrow.operand_size, 2);

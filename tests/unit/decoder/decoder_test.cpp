@@ -110,8 +110,18 @@ TEST(Decoder, WhatElseTheVendorsReadDifferently) {
     const std::array<u8, 3> prefetch_of_register = {0x0f, 0x0d, 0xc0};
     EXPECT_TRUE(decode(prefetch_of_register, 8, Vendor::intel));
     EXPECT_EQ(decode(prefetch_of_register, 8, Vendor::amd).error(), DecodeError::invalid);
+    const std::array<u8, 6> vpextrq = {0xc4, 0xe3, 0xf9, 0x16, 0xcc, 0x01};
+    EXPECT_TRUE(decode(vpextrq, 8, Vendor::amd));
+    EXPECT_TRUE(decode(vpextrq, 4, Vendor::intel));
+    EXPECT_EQ(decode(vpextrq, 4, Vendor::amd).error(), DecodeError::invalid);
     const std::array<u8, 3> prefetchw = {0x0f, 0x0d, 0x08};
     EXPECT_TRUE(decode(prefetchw, 8, Vendor::amd));
+}
+
+TEST(Decoder, VzeroallKnowsEightRegistersOutside64BitMode) {
+    const std::array<u8, 3> vzeroall = {0xc5, 0xfc, 0x77};
+    EXPECT_EQ(decode(vzeroall, 8)->vectors_written, 0xffff);
+    EXPECT_EQ(decode(vzeroall, 4)->vectors_written, 0xff);
 }
 
 TEST(Decoder, Errors) {

@@ -183,6 +183,19 @@ TEST(Faults, AlignmentCheckInUserCodeOnly) {
     }
 }
 
+TEST(Faults, FarPointersAreAlignedAsTheirOffsets) {
+    const auto checked = [](std::initializer_list<u8> code) {
+        Guest g(Mode::long64, 3);
+        g.vcpu->state.cr0 |= x86::cr0::am;
+        g.vcpu->state.rflags |= flags::ac;
+        g.gpr(x86::rdi) = Guest::data + 2;
+        g.run_bytes(code);
+        return g.fault() && g.fault()->vector == x86::Vector::alignment_check;
+    };
+    EXPECT_FALSE(checked({0x66, 0x0f, 0xb5, 0x07}));  // LGS AX, [RDI]: a word in front
+    EXPECT_TRUE(checked({0x0f, 0xb5, 0x07}));         // LGS EAX, [RDI]
+}
+
 TEST(Faults, UnitsSwitchedOff) {
     struct Case {
         u64 cr0_set, cr4_clear;

@@ -163,6 +163,32 @@ TEST(Flat32, AdjustRequestedPrivilege) {
     EXPECT_TRUE(g.flag(flags::zf));
 }
 
+TEST(Flat32, AdjustRequestedPrivilegeWritesOnlyWhatChanges) {
+    Guest g(Mode::flat32);
+    g.vcpu->state.seg(x86::Segment::ds).attributes &= ~attribute::writable_or_readable;
+    g.poke<u16>(Guest::data, 0x13);
+    g.gpr(x86::rdi) = Guest::data;
+    g.gpr(x86::rax) = 2;
+    g.run_bytes({0x63, 0x07});  // ARPL [EDI], AX: it is 3 already
+    EXPECT_FALSE(g.fault());
+    g.poke<u16>(Guest::data, 0x11);
+    g.run_bytes({0x63, 0x07});
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.fault()->vector, x86::Vector::general_protection);
+}
+
+TEST(Flat32, VectorsBehindTheEighthStay) {
+    Guest g(Mode::flat32);
+    if (!g.model.features().avx) GTEST_SKIP();
+    g.vcpu->state.cr4 |= x86::cr4::osxsave;
+    g.vcpu->state.xcr0 = x86::xcr0::x87 | x86::xcr0::sse | x86::xcr0::avx;
+    for (auto& xmm : g.vcpu->state.extended.xmm) xmm = {1, 2};
+    g.run([](Assembler& a) { a.vzeroall(); });
+    EXPECT_FALSE(g.fault());
+    EXPECT_EQ(g.vcpu->state.extended.xmm[7].low, 0u);
+    EXPECT_EQ(g.vcpu->state.extended.xmm[8].low, 1u);
+}
+
 TEST(Real16, SegmentsAndStack) {
     Guest g(Mode::real16);
     g.run_bytes({

@@ -1,0 +1,104 @@
+#include "laboratory.hpp"
+
+#include "case_generator.hpp"
+#include "decoder/decoder.hpp"
+
+#include <fmt/format.h>
+
+namespace softmetal::differential {
+namespace {
+
+constexpr u64 reports_per_form = 3;
+
+u64 overwritten_flags(const TestCase& test) {
+    const auto decoded = decode({test.bytes.data(), test.length}, test.code_size);
+    return decoded ? decoded->flags_killed & x86::flags::status : 0;
+}
+
+/// Did the host lose the x87 pointers that the case had loaded? AMD's XSAVE stores none without a pending
+/// exception (APM vol. 2, ch. 11.5.3), so a context switch before the instruction clears them.
+bool may_lose_pointers(ZydisISASet isa_set) {
+    return host_vendor() == Vendor::amd && isa_set == ZYDIS_ISA_SET_X87;
+}
+
+/// INT3 is a trap: what the instruction left is one byte before.
+void step_back_to_landing(Outcome& outcome) {
+    if (outcome.vector == completed) outcome.registers.rip--;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Laboratory>> Laboratory::create(const CampaignOptions& options, bool code32) {
+    auto lab = std::unique_ptr<Laboratory>(new Laboratory(options));
+    auto native = NativeRunner::create(code32);
+    if (!native) return std::unexpected(native.error());
+    lab->native_ = std::move(*native);
+    if (auto added = lab->add_guests(code32); !added) return std::unexpected(added.error());
+    auto undefined = UndefinedResults::load(options.undefined_results, options.engine);
+    if (!undefined) return std::unexpected(undefined.error());
+    lab->undefined_ = std::move(*undefined);
+    return lab;
+}
+
+Result<> Laboratory::add_guests(bool code32) {
+    auto long_mode = GuestRunner::create(options_.engine, KernelMode::long_mode);
+    if (!long_mode) return std::unexpected(long_mode.error());
+    long_mode_ = std::move(*long_mode);
+    guests_.push_back({"64-bit mode", 8, long_mode_.get()});
+    if (!code32) return {};
+    auto protected_mode = GuestRunner::create(options_.engine, KernelMode::protected_mode);
+    if (!protected_mode) return std::unexpected(protected_mode.error());
+    protected_mode_ = std::move(*protected_mode);
+    guests_.push_back({"compatibility mode", 4, long_mode_.get()});
+    guests_.push_back({"protected mode", 4, protected_mode_.get()});
+    return {};
+}
+
+void Laboratory::run_native(const TestCase& test) {
+    native_->run(test, *native_outcome_);
+    step_back_to_landing(*native_outcome_);
+}
+
+Laboratory::Verdict Laboratory::judge(const TestCase& test) {
+    run_native(test);
+    Verdict verdict{.completed = native_outcome_->vector == completed};
+    Decoded decoded;
+    if (!decode_bytes(test.bytes, test.code_size, decoded)) return verdict;
+    Allowance allowed =
+        undefined_.allowance(ZydisMnemonicGetString(decoded.instruction.mnemonic), !verdict.completed);
+    if (allowed.dead_flags) allowed.flags |= overwritten_flags(test);
+    for (const Guest& guest : guests_) {
+        if (guest.code_size != test.code_size) continue;
+        guest.runner->run(test, *guest_outcome_);
+        step_back_to_landing(*guest_outcome_);
+        auto differences = compare(*native_outcome_, *guest_outcome_, allowed);
+        const bool repeatable = may_lose_pointers(decoded.instruction.meta.isa_set);
+        for (unsigned again = 0; again < 3 && !differences.empty() && repeatable; again++) {
+            run_native(test);
+            differences = compare(*native_outcome_, *guest_outcome_, allowed);
+        }
+        if (differences.empty()) continue;
+        verdict.guest = guest.name;
+        verdict.differences = std::move(differences);
+        break;
+    }
+    return verdict;
+}
+
+FormResult Laboratory::run(const InstructionForm& form, std::size_t index) {
+    FormResult result{.form = index};
+    for (u64 n = options_.first_case; n < options_.first_case + options_.cases; n++) {
+        generate_case(form, options_.seed, n, *test_);
+        const Verdict verdict = judge(*test_);
+        result.cases++;
+        if (verdict.completed) result.completed++;
+        if (verdict.differences.empty() || result.mismatches++ >= reports_per_form) continue;
+        result.reports.push_back(
+            fmt::format("{} ({})\n{}  again: oracle --engine {} --seed {} --form '{}' --case {}\n", form.id,
+                        verdict.guest, describe(*test_, verdict.differences), options_.engine, options_.seed,
+                        form.id, n));
+    }
+    return result;
+}
+
+}  // namespace softmetal::differential

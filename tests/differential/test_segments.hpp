@@ -1,0 +1,56 @@
+// The segments that 32-bit cases may use: the host's flat ones, and a local descriptor table that host and
+// guest share, whose segments have bases, limits and rights of all kinds.
+#pragma once
+
+#include "random.hpp"
+#include "x86/descriptors.hpp"
+
+#include <array>
+
+namespace softmetal::differential::segments {
+
+/// Linux's flat user segments (its asm/segment.h gives them to 32-bit programs).
+inline constexpr u16 user_code32 = 0x23, user_data = 0x2b;
+inline constexpr u64 code32_descriptor = 0x00cf'fb00'0000'ffff, data_descriptor = 0x00cf'f300'0000'ffff;
+
+/// Contents of a user segment, by the type bits of its descriptor.
+struct LocalSegment {
+    bool code = false, expand_down = false;
+    bool writable_or_readable = true;
+    bool present = true;
+    u32 limit = 0;  // in bytes
+};
+
+/// 16-bit offsets from here reach the data pages, in front of and behind them.
+inline constexpr u32 local_base = 0x1002'c000;
+inline constexpr u32 data_offset = 0x4000;  // of layout::data
+
+inline constexpr u32 last_byte = data_offset + 0x1f7f;  // within the second page of data
+inline constexpr auto local = std::to_array<LocalSegment>({
+    {.limit = last_byte},
+    {.writable_or_readable = false, .limit = last_byte},
+    {.expand_down = true, .limit = data_offset + 0x80},
+    {.code = true, .limit = last_byte},
+    {.code = true, .writable_or_readable = false, .limit = last_byte},
+    {.present = false, .limit = last_byte},
+});
+
+[[nodiscard]] constexpr u16 local_selector(unsigned index) { return static_cast<u16>(index << 3 | 7); }
+/// The one that most cases with 16-bit addresses use.
+inline constexpr u16 data16 = local_selector(0);
+
+/// The base of a segment that `usable_selector` chose.
+[[nodiscard]] constexpr u32 base_of(u16 selector) { return x86::selector::in_ldt(selector) ? local_base : 0; }
+
+/// The descriptor as the guest's table has it; the host's kernel makes the same one.
+[[nodiscard]] u64 descriptor(const LocalSegment& segment);
+
+/// What a segment register holds once loaded with one that `usable_selector` chose.
+[[nodiscard]] x86::SegmentRegister loaded(u16 selector);
+
+/// One that DS, ES and GS can be loaded with.
+[[nodiscard]] u16 usable_selector(Random& random);
+/// One that may as well raise an exception.
+[[nodiscard]] u16 any_selector(Random& random);
+
+}  // namespace softmetal::differential::segments
