@@ -85,6 +85,9 @@ bool is_exception(const Instruction& i) {
         case ZYDIS_MNEMONIC_VPMASKMOVD:
         case ZYDIS_MNEMONIC_VPMASKMOVQ:
         case ZYDIS_MNEMONIC_XLAT: return true;
+        // In 32-bit code they leave the upper eight registers alone (SDM vol. 2, VZEROALL).
+        case ZYDIS_MNEMONIC_VZEROALL:
+        case ZYDIS_MNEMONIC_VZEROUPPER: return i.mode != 8;
         default: return false;
     }
 }
