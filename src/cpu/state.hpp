@@ -74,6 +74,7 @@ struct CpuState {
     std::array<u64, 11> mtrr_fixed{};
 
     InterruptShadow shadow = InterruptShadow::none;
+    u64 debug_put_off = 0;  // DR6 bits of the #DB that waits behind the MOV SS shadow
     Activity activity = Activity::running;
     bool nmi_blocked = false;  // until the next IRET
 

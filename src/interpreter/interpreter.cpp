@@ -7,6 +7,7 @@
 
 #include <Zydis/Zydis.h>
 #include <algorithm>
+#include <utility>
 
 namespace softmetal {
 
@@ -144,6 +145,7 @@ struct Interpreter::Parts {
     bool execute_with_traps() {
         const bool held_off = state.shadow == InterruptShadow::mov_ss;
         state.shadow = InterruptShadow::none;
+        const u64 put_off = std::exchange(state.debug_put_off, 0);
         const bool watching = interpreter::breakpoints_enabled(state);
         if (watching && !held_off && !(state.rflags & flags::rf))
             if (const u64 hits =
@@ -157,7 +159,7 @@ struct Interpreter::Parts {
         if (!watching) {
             execute(found);
             unfinished = state.rip == start && repeats(i);
-            trap_after(i, stepping, 0);
+            trap_after(i, stepping, put_off);
         } else {
             state.rip += i.length;  // what addresses count from
             const interpreter::WatchedAccesses accesses(state, i);
@@ -166,13 +168,16 @@ struct Interpreter::Parts {
             // Between the iterations of REP an instruction breakpoint does not hit again.
             unfinished = state.rip == start && repeats(i);
             if (unfinished) state.rflags |= flags::rf;
-            trap_after(i, stepping, accesses.hits(state));
+            trap_after(i, stepping, put_off | accesses.hits(state));
         }
         return unfinished;
     }
 
     void trap_after(const Instruction& i, bool stepping, u64 dr6) {
-        if (state.shadow == InterruptShadow::mov_ss) return;
+        if (state.shadow == InterruptShadow::mov_ss) {
+            state.debug_put_off = dr6;  // a single step is not put off but dropped (SDM vol. 3, ch. 6.8.3)
+            return;
+        }
         if (stepping && !(enters_handler(i) && !(state.rflags & flags::tf))) dr6 |= single_step;
         if (dr6) throw GuestException{.vector = x86::Vector::debug, .trap = true, .dr6 = dr6};
     }
