@@ -81,7 +81,8 @@ void bound(Vcpu& vcpu, const Instruction& i, void*) {
     using Signed = std::make_signed_t<T>;
     const Privilege p = vcpu.mmu.data_privilege();
     const u64 offset = effective_offset(vcpu.state, i);
-    const GuestLinear a = linear_address(vcpu, i.memory.segment, offset, 2 * sizeof(T), Access::read);
+    const GuestLinear a =
+        linear_address_of_parts(vcpu, i.memory.segment, offset, sizeof(T), 2 * sizeof(T), Access::read);
     const auto index = static_cast<Signed>(RegisterOperand::read<T>(vcpu, i, 0));
     const auto lower = static_cast<Signed>(vcpu.linear.read<T>(a, p));
     const auto upper = static_cast<Signed>(vcpu.linear.read<T>(a + sizeof(T), p));

@@ -70,6 +70,12 @@ GuestLinear linear_address(Vcpu& vcpu, Segment segment, u64 offset, unsigned siz
     return a;
 }
 
+GuestLinear linear_address_of_parts(Vcpu& vcpu, Segment segment, u64 offset, unsigned part, unsigned size,
+                                    Access access) {
+    static_cast<void>(linear_address_unaligned(vcpu, segment, offset, size, access));
+    return linear_address(vcpu, segment, offset, part, access);
+}
+
 GuestLinear memory_address(Vcpu& vcpu, const Instruction& i, Access access) {
     return linear_address(vcpu, i.memory.segment, effective_offset(vcpu.state, i),
                           i.memory.size ? i.memory.size : 1, access);

@@ -64,6 +64,10 @@ void write_gpr(CpuState& state, unsigned index, unsigned size, u64 value, bool h
 /// #AC.
 [[nodiscard]] GuestLinear linear_address(Vcpu& vcpu, x86::Segment segment, u64 offset, unsigned size,
                                          Access access);
+/// `size` bytes of several parts, such as a far pointer: they must be aligned as the first part is (SDM vol.
+/// 3, table 6-7).
+[[nodiscard]] GuestLinear linear_address_of_parts(Vcpu& vcpu, x86::Segment segment, u64 offset, unsigned part,
+                                                  unsigned size, Access access);
 /// The same without the alignment check, for operands that are exempt or have a stricter one of their own.
 [[nodiscard]] GuestLinear linear_address_unaligned(Vcpu& vcpu, x86::Segment segment, u64 offset,
                                                    unsigned size, Access access);

@@ -51,10 +51,8 @@ void pop_segment(Vcpu& vcpu, const Instruction& i, void*) {
 template <Segment segment>
 void load_far_pointer(Vcpu& vcpu, const Instruction& i, void*) {
     const unsigned size = i.operand_size;
-    // Alignment is asked of the parts, so of the offset (SDM vol. 3, table 6-7).
-    const u64 at = effective_offset(vcpu.state, i);
-    const GuestLinear a = linear_address(vcpu, i.memory.segment, at, size, Access::read);
-    static_cast<void>(linear_address_unaligned(vcpu, i.memory.segment, at, size + 2, Access::read));
+    const GuestLinear a = linear_address_of_parts(vcpu, i.memory.segment, effective_offset(vcpu.state, i),
+                                                  size, size + 2, Access::read);
     const Privilege p = vcpu.mmu.data_privilege();
     const u64 offset = with_word(size, [&]<Word T>() -> u64 { return vcpu.linear.read<T>(a, p); });
     load_segment(vcpu, segment, vcpu.linear.read<u16>(a + size, p));

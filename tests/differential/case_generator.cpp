@@ -238,6 +238,7 @@ class Generator {
                 target ^= not_canonical;
             }
         }
+        if (!setup.allows_target(target, base != 0 && out_.code_size == 4)) return false;
         setup.operand_at(target, operand->size / 8u, base != 0 && out_.code_size == 4);
         return decode_bytes(out_.bytes, out_.code_size, decoded_);
     }

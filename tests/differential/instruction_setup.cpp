@@ -96,6 +96,13 @@ u64 InstructionSetup::wide_operand() const {
     return is_xsave_family(z_.mnemonic) ? sizeof(ExtendedState) : 0;
 }
 
+bool InstructionSetup::allows_target(u64 linear, bool in_local_segment) const {
+    const u64 size = std::max<u64>(wide_operand(), 512);
+    if (!is_save_area(z_) || out_.code_size == 8) return true;
+    if (in_local_segment) return linear >= layout::data && linear + size <= layout::data + page_size;
+    return out_.memory.at(linear) || !((linear ^ (linear + size - 1)) & page_mask);
+}
+
 bool InstructionSetup::wants_alignment() const {
     return is_save_area(z_) || z_.meta.isa_set == ZYDIS_ISA_SET_CMPXCHG16B ||
            (z_.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && z_.meta.isa_ext != ZYDIS_ISA_EXT_BASE);
@@ -294,6 +301,24 @@ void InstructionSetup::keep_apart() {
     }
 }
 
+/// Where both operands of CMPS fault in different ways, which is reported is the processor's choice.
+void InstructionSetup::compare_with_one_fault() {
+    switch (z_.mnemonic) {
+        case ZYDIS_MNEMONIC_CMPSB:
+        case ZYDIS_MNEMONIC_CMPSW:
+        case ZYDIS_MNEMONIC_CMPSD: break;
+        default: return;
+    }
+    if (out_.code_size == 8 || z_.meta.category != ZYDIS_CATEGORY_STRINGOP) return;
+    const bool near = z_.address_width == 16;
+    const u16 harmless = near ? segments::data16 : segments::user_data;
+    const u64 source = (gpr(x86::rsi) & address_mask()) + segments::base_of(harmless);
+    const bool overridden = z_.attributes & ZYDIS_ATTRIB_HAS_SEGMENT;
+    if (!overridden && out_.selectors.ds == harmless && out_.memory.at(source)) return;
+    out_.selectors.es = harmless;
+    gpr(x86::rdi) = layout::data + page_size - segments::base_of(harmless);
+}
+
 void InstructionSetup::fill_operand() {
     std::array<u8, 64> value;
     vector_value(random_, value);
@@ -391,6 +416,7 @@ void InstructionSetup::segment_source() {
 void InstructionSetup::after_address() {
     if (operand_) fill_operand();
     keep_apart();
+    compare_with_one_fault();
     operand_contents();
     if (is_xrstor(z_.mnemonic) || is_fxrstor(z_.mnemonic)) saved_state_image();
     division();

@@ -29,6 +29,9 @@ class InstructionSetup {
     /// More bytes than the decoder says, or 0.
     [[nodiscard]] u64 wide_operand() const;
     [[nodiscard]] bool wants_alignment() const;
+    /// Not where the order of an area's pieces decides which fault it is: behind a segment's limit, in two
+    /// missing pages.
+    [[nodiscard]] bool allows_target(u64 linear, bool in_local_segment) const;
     /// What the address size leaves of an offset, and the code size of a register.
     [[nodiscard]] u64 address_mask() const { return low_bits(z_.address_width); }
     [[nodiscard]] u64 register_mask() const { return low_bits(out_.code_size * 8u); }
@@ -52,6 +55,7 @@ class InstructionSetup {
     void bit_string();
     void branch_target();
     void keep_apart();
+    void compare_with_one_fault();
     void fill_operand();
     void operand_contents();
     void division();
