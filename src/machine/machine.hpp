@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ struct MachineConfig {
     Mode mode = Mode::automatic;
     bool lockstep = false;  // run the interpreter behind the translator and stop at the first difference
     std::string command_line = {};
+    std::optional<u16> debug_exit_port = {};
+    bool test_device = false;
+    std::string kernel_name = "kernel";  // which Multiboot kernels find before their command line
 };
 
 /// What the machine is given to work with. References and pointers must outlive it.
@@ -40,13 +44,14 @@ struct MachineResources {
     i64 wall_clock_seconds = 0;  // since 1970, UTC, at virtual time 0
 };
 
-enum class EndReason { power_off, reset, triple_fault, stopped, internal_error };
+enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };
 
 [[nodiscard]] std::string_view to_string(EndReason reason);
 
 struct MachineEnd {
     EndReason reason = EndReason::stopped;
-    std::string detail;  // for a triple fault, the registers; for an internal error, the sentence
+    std::string detail = {};  // for a triple fault, the registers; for an internal error, the sentence
+    u32 exit_value = 0;       // for guest_exit: what the guest wrote to the debug exit port
 };
 
 class Machine {
