@@ -10,4 +10,10 @@ inline constexpr int host_error = 4;     // resources, output, or the VM process
 inline constexpr int guest_reset = 5;    // with --on-reset exit
 inline constexpr int signal_base = 128;  // plus the number of the signal that stopped it: 130, 143
 
+/// With --debug-exit: the guest's own value, told apart from success. What remains of it is what the host's
+/// exit status can hold.
+[[nodiscard]] constexpr int of_debug_exit(unsigned value) {
+    return static_cast<int>((value << 1 | 1) & 0xff);
+}
+
 }  // namespace softmetal::exit_codes

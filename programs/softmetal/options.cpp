@@ -29,6 +29,7 @@ Exit status:
   3    the guest crashed (triple fault); its registers are on standard error
   4    the host failed: resources, output, or the VM process itself
   5    the guest asked for a reset, and --on-reset is exit
+  (v << 1 | 1) & 255  the guest wrote v to the --debug-exit port
   128+N  stopped by signal N: 130 by SIGINT, 143 by SIGTERM)";
 
 /// A word that stands for a value, with an error a person can read.
@@ -55,7 +56,7 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
     using machine::Mode;
     CLI::App* run = app.add_subcommand("run", "Run a virtual machine until it powers off");
     run->footer(footer);
-    run->add_option("--kernel", options.kernel, "Linux kernel to boot (bzImage)")
+    run->add_option("--kernel", options.kernel, "Kernel to boot: Linux bzImage, Multiboot 1 or 2, or PVH")
         ->required()
         ->type_name("FILE");
     run->add_option("--initrd", options.initrd, "Initial RAM disk for it")->type_name("FILE");
@@ -90,6 +91,23 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
             ->type_name("ADDRESS");
     run->add_flag("--gdb-wait", options.gdb_wait, "Do not start before gdb has attached and says so")
         ->needs(gdb);
+    run->add_option_function<std::string>(
+           "--debug-exit",
+           [&options](const std::string& port) {
+               if (port.empty()) {
+                   options.debug_exit_port = static_cast<u16>(machine::layout::default_debug_exit_port);
+                   return;
+               }
+               u16 number = 0;
+               if (!CLI::detail::lexical_cast(port, number))
+                   throw CLI::ValidationError("--debug-exit", "'" + port + "' is not a port number");
+               options.debug_exit_port = number;
+           },
+           "Let the guest end the run: what it writes to this port (0xf4) decides the exit status")
+        ->type_name("[PORT]")
+        ->expected(0, 1);
+    run->add_flag("--test-device", options.test_device,
+                  "Add what kernels for testing machines expect: QEMU's pc-testdev");
     run->add_option_function<std::string>(
            "--stats",
            [&options](const std::string& file) {

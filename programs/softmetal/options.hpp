@@ -21,6 +21,8 @@ struct RunOptions {
     unsigned cpus = 1;
     machine::Mode mode = machine::Mode::automatic;
     bool lockstep = false;
+    std::optional<u16> debug_exit_port;
+    bool test_device = false;
     OnReset on_reset = OnReset::restart;
     std::string gdb;  // where a debugger may attach; empty: nowhere
     bool gdb_wait = false;

@@ -28,6 +28,7 @@ int report_machine_end(const EndReport& report) {
         case EndReason::power_off:
         case EndReason::stopped: return exit_codes::success;
         case EndReason::reset: return exit_codes::guest_reset;
+        case EndReason::guest_exit: return exit_codes::of_debug_exit(report.exit_value);
         case EndReason::triple_fault:
             complain("the guest crashed: triple fault on a processor");
             print_error_text(printable(report.detail) + "\n");

@@ -4,6 +4,7 @@
 #include "host/input_file.hpp"
 #include "memory_size.hpp"
 
+#include <filesystem>
 #include <fmt/format.h>
 #include <string_view>
 
@@ -39,7 +40,10 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
               .cpus = options.cpus,
               .mode = options.mode,
               .lockstep = options.lockstep,
-              .command_line = options.command_line};
+              .command_line = options.command_line,
+              .debug_exit_port = options.debug_exit_port,
+              .test_device = options.test_device,
+              .kernel_name = std::filesystem::path(options.kernel).filename().string()};
 
     auto kernel = host::open_input_file("kernel", options.kernel, host::FileAccess::read);
     if (!kernel) return std::unexpected(kernel.error());

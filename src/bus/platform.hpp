@@ -1,5 +1,8 @@
-// What a device may ask of the whole machine: to go off or to reset. Any thread; takes effect soon after.
+// What a device may ask of the whole machine: to go off, to reset, or to end with a value of the guest's. Any
+// thread; takes effect soon after.
 #pragma once
+
+#include "base/integers.hpp"
 
 namespace softmetal::bus {
 
@@ -8,6 +11,7 @@ class PlatformControl {
     virtual ~PlatformControl() = default;
     virtual void request_power_off() = 0;
     virtual void request_reset() = 0;
+    virtual void request_exit(u32 value) = 0;
 };
 
 }  // namespace softmetal::bus

@@ -116,6 +116,11 @@ bool take_pending_event(Vcpu& vcpu) {
     std::atomic<u32>& wanted = vcpu.block.attention;
     const u32 seen = wanted.load(std::memory_order_acquire);
 
+    if (seen & attention::address_mask) {
+        wanted.fetch_and(~attention::address_mask);
+        vcpu.mmu.set_address_mask(vcpu.address_mask());
+        return true;
+    }
     if (seen & attention::init) {
         wanted.fetch_and(~attention::init);
         vcpu.reset_by_init();

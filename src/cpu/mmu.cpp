@@ -47,8 +47,8 @@ bool Mmu::allowed(PageMapping m, Access access, Privilege p) const {
 std::expected<PageMapping, GuestException> Mmu::lookup(GuestLinear a, Access access, Privilege p) {
     namespace error = x86::page_fault_error;
     if (!state_.paging())
-        return PageMapping{(a.value & 0xfffff000) | PageMapping::user | PageMapping::writable |
-                           PageMapping::executable | PageMapping::dirty};
+        return PageMapping{(a.value & 0xfffff000 & address_mask_) | PageMapping::user |
+                           PageMapping::writable | PageMapping::executable | PageMapping::dirty};
     if (state_.long_mode_active()) {
         if (!is_canonical(a.value))
             return std::unexpected(GuestException{.vector = x86::Vector::general_protection});
@@ -62,7 +62,7 @@ std::expected<PageMapping, GuestException> Mmu::lookup(GuestLinear a, Access acc
     counters_.tlb_misses++;
     for (;;) {
         UsedEntries used;
-        PageWalk walk = walk_page_tables(state_, memory_, a, used);
+        PageWalk walk = walk_page_tables(state_, memory_, a, address_mask_, used);
         if (!walk.found || !allowed(walk.mapping, access, p)) {
             u32 code = walk.found ? error::present : walk.error;
             if (access == Access::write) code |= error::write;
@@ -91,13 +91,13 @@ std::expected<Mmu::Translation, GuestException> Mmu::translate(GuestLinear a, Ac
 }
 
 std::optional<GuestPhysical> Mmu::peek(GuestLinear a) const {
-    if (!state_.paging()) return GuestPhysical{a.value & 0xffffffff};
+    if (!state_.paging()) return GuestPhysical{a.value & 0xffffffff & address_mask_};
     if (!state_.long_mode_active())
         a.value &= 0xffffffff;
     else if (!is_canonical(a.value))
         return std::nullopt;
     UsedEntries used;
-    const PageWalk walk = walk_page_tables(state_, memory_, a, used);
+    const PageWalk walk = walk_page_tables(state_, memory_, a, address_mask_, used);
     if (!walk.found) return std::nullopt;
     return GuestPhysical{walk.mapping.physical_page() | a.offset()};
 }
@@ -185,6 +185,12 @@ void Mmu::flush_all() {
     clear_first_level(true);
 }
 
+void Mmu::set_address_mask(u64 mask) {
+    if (mask == address_mask_) return;
+    address_mask_ = mask;
+    flush_all();
+}
+
 void Mmu::flush_non_global() {
     second_level_.flush_pcid(current_pcid());
     clear_first_level(false);
@@ -255,7 +261,7 @@ void Mmu::load_pdptes() {
     constexpr u64 reserved =
         bits(~u64{0}, 2, 1) << 1 | bits(~u64{0}, 8, 5) << 5 | ~low_bits(guest_physical_address_bits);
     std::array<u64, 4> loaded{};
-    const GuestPhysical where{state_.cr3 & 0xffffffe0};
+    const GuestPhysical where{state_.cr3 & 0xffffffe0 & address_mask_};
     if (const u8* host = memory_.pointer(where))
         std::memcpy(loaded.data(), host, sizeof loaded);
     else

@@ -90,6 +90,9 @@ class Mmu {
     void revoke_write(GuestPhysical a);
     /// Pages that this debugger has a breakpoint or watchpoint in are not entered into the TLB.
     void keep_out_for(const DebuggerPort& debugger) { debugger_ = &debugger; }
+    /// What is left of every physical address the processor sends out: all, but for bit 20 where the A20 gate
+    /// is closed (SDM vol. 3, ch. 8.7.13.4).
+    void set_address_mask(u64 mask);
     void observe_flushes(TlbFlushObserver* observer) { observer_ = observer; }
     /// From here on every page that is about to be written is reported once, until the next call.
     void observe_writes(PageWriteObserver* observer);
@@ -146,6 +149,7 @@ class Mmu {
     PageWriteObserver* write_observer_ = nullptr;
     const DebuggerPort* debugger_ = nullptr;
     u64 loaded_cr3_ = 0;
+    u64 address_mask_ = ~u64{0};
     static constexpr unsigned large_region_shift = 22;  // pages of 2 and 4 MiB
     LargePageRegions<large_region_shift> large_pages_;
     LargePageRegions<30> giant_pages_;

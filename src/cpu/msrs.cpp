@@ -27,8 +27,12 @@ constexpr std::array amd_registers{0xc0010010u, 0xc0010015u, 0xc001001au, 0xc001
 constexpr u32 amd_decode_config = 0xc0011029;
 constexpr u64 lfence_serializes = bit(1);
 
+// The four performance counters of the K7 and their event selects; none counts here.
+constexpr u32 amd_first_counter = 0xc0010000, amd_last_counter = 0xc0010007;
+
 bool is_amd_register(const Vcpu& vcpu, u32 index) {
-    return vcpu.model.is_amd() && std::ranges::find(amd_registers, index) != amd_registers.end();
+    return vcpu.model.is_amd() && ((index >= amd_first_counter && index <= amd_last_counter) ||
+                                   std::ranges::find(amd_registers, index) != amd_registers.end());
 }
 
 /// Place of a fixed-range MTRR in CpuState::mtrr_fixed; 250, 258, 259 and 268 to 26f are the registers.

@@ -49,12 +49,12 @@ constexpr u64 no_memory = ~u64{0};
 /// Levels of 8-byte entries from `level` (4 = PML4) down; 4-level and PAE paging differ in where they start
 /// and in the bits 62..52 of an entry, ignored by the one and reserved in the other.
 PageWalk walk_wide(const CpuState& state, const GuestMemory& memory, GuestLinear a, u64 table, unsigned level,
-                   u64 reserved, UsedEntries& used) {
+                   u64 reserved, u64 address_mask, UsedEntries& used) {
     if (!(state.efer & x86::efer::nxe)) reserved |= pte::no_execute;
     Rights rights;
     for (;; level--) {
         const unsigned shift = page_shift + 9 * (level - 1);
-        const GuestPhysical where{table | bits(a.value, shift + 8, shift) << 3};
+        const GuestPhysical where{(table | bits(a.value, shift + 8, shift) << 3) & address_mask};
         u8* const host = memory.pointer(where);
         const u64 entry = host ? std::atomic_ref(entry64(host)).load(std::memory_order_relaxed) : no_memory;
         if (!(entry & pte::present)) return not_found(0);
@@ -71,26 +71,29 @@ PageWalk walk_wide(const CpuState& state, const GuestMemory& memory, GuestLinear
         // Bit 12 of a large page's entry is its PAT bit; from there to the page's size all are reserved.
         if (large && entry & offset_mask & ~low_bits(13)) return not_found(error::present | error::reserved);
         const u64 physical = (entry & physical_mask & ~offset_mask) | (a.value & offset_mask & page_mask);
-        return {.found = true,
-                .mapping = {physical | rights.mapping_bits(entry, state.cr4 & x86::cr4::pge)},
-                .size_shift = shift};
+        return {
+            .found = true,
+            .mapping = {(physical & address_mask) | rights.mapping_bits(entry, state.cr4 & x86::cr4::pge)},
+            .size_shift = shift};
     }
 }
 
 constexpr u64 above_physical = low_bits(52) & ~low_bits(guest_physical_address_bits);
 
-PageWalk walk_pae(const CpuState& state, const GuestMemory& memory, GuestLinear a, UsedEntries& used) {
+PageWalk walk_pae(const CpuState& state, const GuestMemory& memory, GuestLinear a, u64 address_mask,
+                  UsedEntries& used) {
     const u64 pdpte = state.pdpte[bits(a.value, 31, 30)];
     if (!(pdpte & pte::present)) return not_found(0);
     return walk_wide(state, memory, a, pdpte & physical_mask, 2,
-                     above_physical | bits(no_memory, 62, 52) << 52, used);
+                     above_physical | bits(no_memory, 62, 52) << 52, address_mask, used);
 }
 
-PageWalk walk_32bit(const CpuState& state, const GuestMemory& memory, GuestLinear a, UsedEntries& used) {
+PageWalk walk_32bit(const CpuState& state, const GuestMemory& memory, GuestLinear a, u64 address_mask,
+                    UsedEntries& used) {
     Rights rights;
     u64 table = state.cr3 & 0xfffff000;
     for (const unsigned shift : {22u, 12u}) {
-        const GuestPhysical where{table | bits(a.value, shift + 9, shift) << 2};
+        const GuestPhysical where{(table | bits(a.value, shift + 9, shift) << 2) & address_mask};
         u8* const host = memory.pointer(where);
         const u32 entry = host ? std::atomic_ref(entry32(host)).load(std::memory_order_relaxed) : ~0u;
         if (!(entry & pte::present)) return not_found(0);
@@ -105,9 +108,10 @@ PageWalk walk_32bit(const CpuState& state, const GuestMemory& memory, GuestLinea
         }
         const u64 physical = large ? (entry & 0xffc00000) | bits(entry, 20, 13) << 32 | (a.value & 0x3ff000)
                                    : entry & 0xfffff000;
-        return {.found = true,
-                .mapping = {physical | rights.mapping_bits(entry, state.cr4 & x86::cr4::pge)},
-                .size_shift = shift};
+        return {
+            .found = true,
+            .mapping = {(physical & address_mask) | rights.mapping_bits(entry, state.cr4 & x86::cr4::pge)},
+            .size_shift = shift};
     }
     return not_found(0);
 }
@@ -134,12 +138,12 @@ bool UsedEntries::set_accessed(GuestMemory& memory, bool dirty) {
     return true;
 }
 
-PageWalk walk_page_tables(const CpuState& state, const GuestMemory& memory, GuestLinear a,
+PageWalk walk_page_tables(const CpuState& state, const GuestMemory& memory, GuestLinear a, u64 address_mask,
                           UsedEntries& used) {
     if (state.long_mode_active())
-        return walk_wide(state, memory, a, state.cr3 & physical_mask, 4, above_physical, used);
-    if (state.cr4 & x86::cr4::pae) return walk_pae(state, memory, a, used);
-    return walk_32bit(state, memory, a, used);
+        return walk_wide(state, memory, a, state.cr3 & physical_mask, 4, above_physical, address_mask, used);
+    if (state.cr4 & x86::cr4::pae) return walk_pae(state, memory, a, address_mask, used);
+    return walk_32bit(state, memory, a, address_mask, used);
 }
 
 }  // namespace softmetal

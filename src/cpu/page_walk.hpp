@@ -37,8 +37,9 @@ class UsedEntries {
     unsigned count_ = 0;
 };
 
-/// Walks for `a`, which is canonical. Paging is on.
+/// Walks for `a`, which is canonical. Paging is on. `address_mask` is what the A20 gate leaves of a physical
+/// address, of a paging structure's as of the page's.
 [[nodiscard]] PageWalk walk_page_tables(const CpuState& state, const GuestMemory& memory, GuestLinear a,
-                                        UsedEntries& used);
+                                        u64 address_mask, UsedEntries& used);
 
 }  // namespace softmetal

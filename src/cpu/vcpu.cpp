@@ -99,6 +99,10 @@ void Vcpu::startup(u8 vector) {
     request(attention::startup);
 }
 
+void Vcpu::set_address_mask(u64 mask) {
+    if (address_mask_.exchange(mask) != mask) request(attention::address_mask);
+}
+
 void Vcpu::request(u32 attention_bits) {
     block.attention.fetch_or(attention_bits);
     block.attention.notify_all();

@@ -26,9 +26,10 @@ namespace attention {
 inline constexpr u32 interrupt = 1u << 0;  // the local APIC may have something deliverable
 inline constexpr u32 nmi = 1u << 1;
 inline constexpr u32 init = 1u << 2;
-inline constexpr u32 startup = 1u << 3;   // vector in Vcpu::startup_vector
-inline constexpr u32 stop = 1u << 4;      // somebody stops all vCPUs, or the machine ends
-inline constexpr u32 debugger = 1u << 5;  // a debugger single-steps, or has a reason to stop
+inline constexpr u32 startup = 1u << 3;       // vector in Vcpu::startup_vector
+inline constexpr u32 stop = 1u << 4;          // somebody stops all vCPUs, or the machine ends
+inline constexpr u32 debugger = 1u << 5;      // a debugger single-steps, or has a reason to stop
+inline constexpr u32 address_mask = 1u << 6;  // the A20 gate moved: Vcpu::address_mask
 }  // namespace attention
 
 /// What translated code reaches through its segment base, and the interpreter directly. Standard layout.
@@ -93,6 +94,10 @@ class Vcpu final : public bus::CpuInterruptPort {
     void init() override { request(attention::init); }
     void startup(u8 vector) override;
 
+    /// The A20 gate: takes effect at the next instruction boundary. Any thread.
+    void set_address_mask(u64 mask);
+    [[nodiscard]] u64 address_mask() const { return address_mask_.load(); }
+
     /// Sets attention bits and wakes the vCPU where it sleeps. Any thread.
     void request(u32 attention_bits);
     /// Raises attention::interrupt where an interrupt has waited for IF and the flag is set now. After any
@@ -119,6 +124,7 @@ class Vcpu final : public bus::CpuInterruptPort {
     void open_interrupt_window();
 
     std::atomic<u8> startup_vector_{0};
+    std::atomic<u64> address_mask_{~u64{0}};
 };
 
 }  // namespace softmetal

@@ -154,7 +154,12 @@ void int1(Vcpu& vcpu, const Instruction&, void*) {
 void undefined(Vcpu&, const Instruction&, void*) { raise_ud(); }
 
 void syscall(Vcpu& vcpu, const Instruction&, void*) { system_call(vcpu); }
-void sysret(Vcpu& vcpu, const Instruction& i, void*) { system_return(vcpu, i.layout.rex & 8 ? 8 : 4); }
+/// A TF that SYSRET loads traps at once, other than POPF's and IRET's, which let one instruction pass.
+void sysret(Vcpu& vcpu, const Instruction& i, void*) {
+    system_return(vcpu, i.layout.rex & 8 ? 8 : 4);
+    if (vcpu.state.rflags & x86::flags::tf)
+        throw GuestException{.vector = x86::Vector::debug, .trap = true, .dr6 = x86::dr6::single_step};
+}
 void sysenter_instruction(Vcpu& vcpu, const Instruction&, void*) { sysenter(vcpu); }
 void sysexit_instruction(Vcpu& vcpu, const Instruction& i, void*) { sysexit(vcpu, i.layout.rex & 8 ? 8 : 4); }
 

@@ -19,16 +19,17 @@ using x86::Segment;
 
 constexpr unsigned fetch_bytes = 16;  // what one comparison with a cached operation reads
 constexpr unsigned longest = 15;      // bytes of an instruction
-constexpr u64 single_step = bit(14);  // DR6.BS
 
-/// Instructions that clear TF on their way into the kernel make no single-step trap of their own then.
-bool enters_handler(const Instruction& i) {
+/// Instructions that clear TF on their way into, or out of, the kernel make no single-step trap of their own
+/// then.
+bool changes_level(const Instruction& i) {
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_INT:
         case ZYDIS_MNEMONIC_INT1:
         case ZYDIS_MNEMONIC_INT3:
         case ZYDIS_MNEMONIC_INTO:
-        case ZYDIS_MNEMONIC_SYSCALL: return true;
+        case ZYDIS_MNEMONIC_SYSCALL:
+        case ZYDIS_MNEMONIC_SYSRET: return true;
         default: return false;
     }
 }
@@ -147,7 +148,8 @@ struct Interpreter::Parts {
         state.shadow = InterruptShadow::none;
         const u64 put_off = std::exchange(state.debug_put_off, 0);
         const bool watching = interpreter::breakpoints_enabled(state);
-        if (watching && !held_off && !(state.rflags & flags::rf))
+        // Intel's MOV SS holds off instruction breakpoints too, AMD's does not.
+        if (watching && !(held_off && !vcpu.model.is_amd()) && !(state.rflags & flags::rf))
             if (const u64 hits =
                     interpreter::instruction_breakpoints(state, fetch_address(state.code_size())))
                 throw GuestException{.vector = x86::Vector::debug, .dr6 = hits};
@@ -178,7 +180,7 @@ struct Interpreter::Parts {
             state.debug_put_off = dr6;  // a single step is not put off but dropped (SDM vol. 3, ch. 6.8.3)
             return;
         }
-        if (stepping && !(enters_handler(i) && !(state.rflags & flags::tf))) dr6 |= single_step;
+        if (stepping && !(changes_level(i) && !(state.rflags & flags::tf))) dr6 |= x86::dr6::single_step;
         if (dr6) throw GuestException{.vector = x86::Vector::debug, .trap = true, .dr6 = dr6};
     }
 

@@ -79,6 +79,8 @@ bool is_in_model(const CpuModel::Features& f, const Instruction& i) {
         case ZYDIS_ISA_SET_XSAVE: return f.xsave;
         case ZYDIS_ISA_SET_XSAVEC: return f.xsavec;
         case ZYDIS_ISA_SET_XSAVEOPT: return f.xsaveopt;
+        case ZYDIS_ISA_SET_VTX: return i.mnemonic == ZYDIS_MNEMONIC_VMCALL;
+        case ZYDIS_ISA_SET_SVM: return i.mnemonic == ZYDIS_MNEMONIC_VMMCALL;
         default: return false;  // VMX, SVM, SGX, TSX, MPX, PKU, MONITOR, vendor extensions ...
     }
 }

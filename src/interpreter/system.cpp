@@ -164,6 +164,13 @@ Semantics random_semantics(const Instruction& i) {
     }
 }
 
+/// Each vendor's instruction calls the monitor under it, as this one is. It offers no calls.
+void hypercall(Vcpu& vcpu, const Instruction& i, void*) {
+    const bool amd_form = i.mnemonic == ZYDIS_MNEMONIC_VMMCALL;
+    if (amd_form != vcpu.model.is_amd()) raise_ud();
+    vcpu.state.gpr[x86::rax] = i.mode == 8 ? ~u64{0} : 0xffffffff;
+}
+
 }  // namespace
 
 Semantics system_semantics(const Instruction& i) {
@@ -199,6 +206,8 @@ Semantics system_semantics(const Instruction& i) {
         case ZYDIS_MNEMONIC_SFENCE:
         case ZYDIS_MNEMONIC_SERIALIZE: return full_fence;
         case ZYDIS_MNEMONIC_HLT: return halt;
+        case ZYDIS_MNEMONIC_VMCALL:
+        case ZYDIS_MNEMONIC_VMMCALL: return hypercall;
         case ZYDIS_MNEMONIC_RDRAND:
         case ZYDIS_MNEMONIC_RDSEED: return random_semantics(i);
         default: return nullptr;

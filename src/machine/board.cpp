@@ -1,7 +1,10 @@
 #include "machine/board.hpp"
 
 #include "devices/acpi_pm/acpi_pm.hpp"
+#include "devices/debug_exit/debug_exit.hpp"
 #include "devices/debug_port/debug_port.hpp"
+#include "devices/fw_cfg/fw_cfg.hpp"
+#include "devices/hpet/hpet.hpp"
 #include "devices/i8042/i8042.hpp"
 #include "devices/io_apic/io_apic.hpp"
 #include "devices/local_apic/interrupt_fabric.hpp"
@@ -12,6 +15,7 @@
 #include "devices/pic8259/pic8259.hpp"
 #include "devices/pit8254/pit8254.hpp"
 #include "devices/rtc/rtc.hpp"
+#include "devices/test_device/test_device.hpp"
 #include "devices/uart16550/uart16550.hpp"
 #include "devices/virtio/virtio_pci.hpp"
 #include "devices/virtio_block/virtio_block.hpp"
@@ -20,6 +24,7 @@
 #include "machine/cmos_memory.hpp"
 #include "machine/memory_types.hpp"
 #include "machine/split_line.hpp"
+#include "machine/switched_line.hpp"
 #include "monitor/code_aware_dma.hpp"
 
 #include <algorithm>
@@ -27,6 +32,7 @@
 #include <fmt/format.h>
 #include <limits>
 #include <map>
+#include <optional>
 
 namespace softmetal::machine {
 
@@ -34,10 +40,29 @@ using bus::AddressRange;
 
 namespace {
 
-/// An output that leads nowhere: addresses never wrap at 1 MiB on this board, whatever the A20 gate says.
-class UnconnectedLine final : public bus::InterruptLine {
+/// The A20 gate: closed, it keeps address bit 20 of all processors low, so that addresses wrap at 1 MiB as
+/// the 8086's did.
+class A20Gate final : public bus::InterruptLine {
  public:
-    void set_level(bool) override {}
+    explicit A20Gate(const std::vector<std::unique_ptr<Vcpu>>& vcpus) : vcpus_(vcpus) {}
+    void set_level(bool high) override {
+        for (const auto& vcpu : vcpus_) vcpu->set_address_mask(high ? ~u64{0} : ~bit(20));
+    }
+
+ private:
+    const std::vector<std::unique_ptr<Vcpu>>& vcpus_;
+};
+
+/// The HPET's legacy replacement: the PIT and the RTC lose their interrupts to it.
+class LegacyReplacement final : public bus::InterruptLine {
+ public:
+    LegacyReplacement(bus::InterruptLine& timer_line, bus::InterruptLine& clock_line)
+        : timer(timer_line), clock(clock_line) {}
+    void set_level(bool high) override {
+        timer.select_replacement(high);
+        clock.select_replacement(high);
+    }
+    SwitchedLine timer, clock;
 };
 
 }  // namespace
@@ -51,7 +76,9 @@ struct Board::Parts {
           model(CpuModel::host(config.cpus, layout::tsc_hz)),
           clock(resources.clock),
           timers(resources.timers),
-          platform(platform_control) {}
+          platform(platform_control),
+          debug_exit_port(config.debug_exit_port),
+          has_test_device(config.test_device) {}
 
     std::unique_ptr<GuestMemory> memory;
     monitor::CodeAwareDma dma;
@@ -67,12 +94,19 @@ struct Board::Parts {
     std::unique_ptr<devices::IoApic> io_apic;
     std::unique_ptr<devices::Pic8259> pic;
     std::array<std::unique_ptr<SplitLine>, layout::isa_irq_count> isa_lines;
+    std::unique_ptr<LegacyReplacement> legacy_replacement;
+    std::unique_ptr<devices::Hpet> hpet;
     std::unique_ptr<devices::Pit8254> pit;
     std::unique_ptr<devices::Uart16550> com1;
     std::unique_ptr<devices::Rtc> rtc;
-    UnconnectedLine a20;
+    A20Gate a20{vcpus};
     std::unique_ptr<devices::I8042> i8042;
     devices::DebugPort debug_port;
+    std::unique_ptr<devices::FwCfg> fw_cfg;
+    std::unique_ptr<devices::DebugExit> debug_exit;
+    std::unique_ptr<devices::TestDevice> test_device;
+    std::optional<u16> debug_exit_port;
+    bool has_test_device;
     std::unique_ptr<devices::AcpiPm> acpi_pm;
     std::map<unsigned, std::unique_ptr<devices::pci::SharedLine>> pci_isa_lines;
     std::array<std::unique_ptr<SplitLine>, layout::pci_pin_count> pci_lines;
@@ -84,6 +118,7 @@ struct Board::Parts {
     void add_interrupt_controllers();
     void add_legacy_devices(const MachineResources& resources);
     void add_pci(const MachineResources& resources);
+    void add_test_devices();
     [[nodiscard]] devices::pci::Surroundings slot_surroundings(unsigned slot);
     void plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function);
     [[nodiscard]] Result<> attach_all();
@@ -137,16 +172,26 @@ void Board::Parts::add_interrupt_controllers() {
 }
 
 void Board::Parts::add_legacy_devices(const MachineResources& resources) {
+    legacy_replacement =
+        std::make_unique<LegacyReplacement>(*isa_lines[layout::timer_irq], *isa_lines[layout::rtc_irq]);
+    std::vector<devices::Hpet::Route> routes;
+    for (unsigned gsi : layout::hpet_gsis) routes.push_back({gsi, &io_apic->pin(gsi)});
+    hpet = std::make_unique<devices::Hpet>(devices::Hpet::Resources{
+        legacy_replacement->timer.replacement(), legacy_replacement->clock.replacement(), *legacy_replacement,
+        std::move(routes), clock, timers});
     pit = std::make_unique<devices::Pit8254>(
-        devices::Pit8254::Resources{*isa_lines[layout::timer_irq], clock, timers});
+        devices::Pit8254::Resources{legacy_replacement->timer.ordinary(), clock, timers});
     com1 = std::make_unique<devices::Uart16550>(
         devices::Uart16550::Resources{resources.serial, *isa_lines[layout::com1_irq], clock, timers});
     devices::RtcChip::Cmos cmos{};
     describe_memory_in_cmos(cmos, memory->ram_bytes());
-    rtc = std::make_unique<devices::Rtc>(devices::Rtc::Resources{*isa_lines[layout::rtc_irq], clock, timers},
-                                         resources.wall_clock_seconds, cmos);
+    rtc = std::make_unique<devices::Rtc>(
+        devices::Rtc::Resources{legacy_replacement->clock.ordinary(), clock, timers},
+        resources.wall_clock_seconds, cmos);
     i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
         *isa_lines[layout::keyboard_irq], *isa_lines[layout::mouse_irq], a20, platform});
+    fw_cfg = std::make_unique<devices::FwCfg>(
+        devices::FwCfgItems({.ram_bytes = memory->ram_bytes(), .cpus = static_cast<u16>(vcpus.size())}));
     acpi_pm = std::make_unique<devices::AcpiPm>(
         devices::AcpiPm::Resources{*isa_lines[layout::sci_irq], platform, clock, timers});
 }
@@ -183,6 +228,17 @@ void Board::Parts::add_pci(const MachineResources& resources) {
     }
 }
 
+/// What only kernels made for testing machines ask for.
+void Board::Parts::add_test_devices() {
+    if (has_test_device) {
+        std::vector<bus::InterruptLine*> lines;
+        for (const auto& line : isa_lines) lines.push_back(line.get());
+        for (auto& [irq, line] : pci_isa_lines) lines[irq] = &line->add_input();
+        test_device = std::make_unique<devices::TestDevice>(std::move(lines));
+    }
+    if (debug_exit_port) debug_exit = std::make_unique<devices::DebugExit>(platform);
+}
+
 Result<> Board::Parts::attach_all() {
     struct Attachment {
         bus::AddressSpace& space;
@@ -192,6 +248,7 @@ Result<> Board::Parts::attach_all() {
     using namespace layout;
     const Attachment attachments[] = {
         {mmio, {io_apic_base, io_apic_size}, *io_apic},
+        {mmio, {hpet_base, devices::hpet::size}, *hpet},
         {ports, {pic_primary_port, pic_port_count}, pic->master_ports()},
         {ports, {pic_secondary_port, pic_port_count}, pic->slave_ports()},
         {ports, {pic_edge_level_port, pic_edge_level_port_count}, pic->edge_level_ports()},
@@ -202,12 +259,24 @@ Result<> Board::Parts::attach_all() {
         {ports, {layout::debug_port, 1}, this->debug_port},
         {ports, {system_control_port_a, 1}, i8042->system_control_a()},
         {ports, {com1_port, com1_port_count}, *com1},
+        {ports, {fw_cfg_port, fw_cfg_port_count}, *fw_cfg},
         {ports, {acpi_pm_port, acpi_pm_port_count}, *acpi_pm},
         {ports, {cmos_port, cmos_port_count}, *rtc},
         {ports, {pci_config_port, pci_config_port_count}, *pci_bus},
     };
     for (const Attachment& a : attachments)
         if (auto r = a.space.attach(a.range, a.handler); !r) return r;
+    if (test_device)
+        for (const Attachment& a : std::initializer_list<Attachment>{
+                 {ports, {test_data_port, devices::TestDevice::data_port_count}, test_device->data_port()},
+                 {ports, {test_line_port, test_device->line_port_count()}, test_device->line_ports()},
+                 {mmio, {test_memory_base, devices::TestDevice::memory_size}, test_device->memory()}})
+            if (auto r = a.space.attach(a.range, a.handler); !r) return r;
+    if (!debug_exit) return {};
+    const AddressRange exit_ports{*debug_exit_port, debug_exit_port_count};
+    if (exit_ports.first + exit_ports.size > port_space_end || !ports.attach(exit_ports, *debug_exit))
+        return fail(fmt::format("the debug exit port cannot be {:#x}: the board has another device there",
+                                *debug_exit_port));
     return {};
 }
 
@@ -226,6 +295,7 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     parts->add_interrupt_controllers();
     parts->add_legacy_devices(resources);
     parts->add_pci(resources);
+    parts->add_test_devices();
     if (auto r = parts->attach_all(); !r) return std::unexpected(r.error());
     return std::unique_ptr<Board>(new Board(std::move(parts)));
 }

@@ -20,6 +20,8 @@ inline constexpr u64 pci_window_start = low_memory_end;
 inline constexpr u64 pci_window_end = 0xfec0'0000;
 inline constexpr u64 io_apic_base = 0xfec0'0000;
 inline constexpr u64 io_apic_size = 0x1000;
+inline constexpr u64 test_memory_base = 0xff00'0000;
+inline constexpr u64 hpet_base = 0xfed0'0000;
 inline constexpr u64 local_apic_base = 0xfee0'0000;
 
 // --- ports
@@ -34,6 +36,9 @@ inline constexpr u64 debug_port = 0x80;
 inline constexpr u64 cmos_port = 0x70, cmos_port_count = 2;
 inline constexpr u64 system_control_port_a = 0x92;
 inline constexpr u64 com1_port = 0x3f8, com1_port_count = 8;
+inline constexpr u64 fw_cfg_port = 0x510, fw_cfg_port_count = 2;
+inline constexpr u64 default_debug_exit_port = 0xf4, debug_exit_port_count = 4;
+inline constexpr u64 test_data_port = 0xe0, test_line_port = 0x2000;
 inline constexpr u64 acpi_pm_port = 0x600, acpi_pm_port_count = 16;
 inline constexpr u64 pm1_event_port = acpi_pm_port, pm1_control_port = acpi_pm_port + 4,
                      pm_timer_port = acpi_pm_port + 8;
@@ -60,6 +65,8 @@ inline constexpr unsigned pci_first_gsi = 16;
 [[nodiscard]] constexpr unsigned pci_gsi(unsigned pin) { return pci_first_gsi + pin % pci_pin_count; }
 inline constexpr std::array<unsigned, 2> pci_isa_irqs = {10, 11};
 [[nodiscard]] constexpr unsigned pci_isa_irq(unsigned pin) { return pci_isa_irqs[pin % 2]; }
+
+inline constexpr std::array<unsigned, 4> hpet_gsis = {20, 21, 22, 23};
 
 // --- PCI device numbers on bus 0
 inline constexpr unsigned pci_host_bridge_slot = 0;

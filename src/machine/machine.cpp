@@ -4,8 +4,9 @@
 #include "machine/acpi/tables.hpp"
 #include "machine/board.hpp"
 #include "machine/board_layout.hpp"
+#include "machine/boot/bios_environment.hpp"
 #include "machine/boot/entry_state.hpp"
-#include "machine/boot/linux_loader.hpp"
+#include "machine/boot/kernel_loader.hpp"
 #include "machine/engine_choice.hpp"
 #include "monitor/register_dump.hpp"
 #include "monitor/run_loop.hpp"
@@ -35,10 +36,16 @@ Result<> boot(Board& board, const MachineConfig& config, const MachineResources&
     GuestMemory& memory = board.memory();
     const auto rsdp = acpi::install_tables(memory, config.cpus);
     if (!rsdp) return std::unexpected(rsdp.error());
-    const auto entry = load_linux(memory, {resources.kernel, resources.initrd, config.command_line, *rsdp});
+    const auto entry = load_kernel(memory, {.kernel = resources.kernel,
+                                            .initrd = resources.initrd,
+                                            .command_line = config.command_line,
+                                            .rsdp = *rsdp,
+                                            .kernel_name = config.kernel_name});
     if (!entry) return std::unexpected(entry.error());
     if (auto r = board.hand_over_as_firmware(); !r) return r;
-    return enter_long_mode(memory, board.vcpus().front()->state, *entry);
+    if (entry->may_return_to_real_mode)
+        if (auto r = leave_bios_environment(memory, board.vcpus().front()->ports); !r) return r;
+    return enter_kernel(memory, board.vcpus().front()->state, *entry);
 }
 
 nlohmann::json to_json(const Counters& counters) {
@@ -53,6 +60,7 @@ std::string_view to_string(EndReason reason) {
     switch (reason) {
         case EndReason::power_off: return "power-off";
         case EndReason::reset: return "reset";
+        case EndReason::guest_exit: return "debug exit port";
         case EndReason::triple_fault: return "triple fault";
         case EndReason::stopped: return "stop";
         case EndReason::internal_error: return "internal error";
@@ -70,8 +78,11 @@ struct Machine::Parts final : bus::PlatformControl {
     std::condition_variable ended;
     std::optional<MachineEnd> end;
 
-    void request_power_off() override { end_with({EndReason::power_off, {}}); }
-    void request_reset() override { end_with({EndReason::reset, {}}); }
+    void request_power_off() override { end_with({.reason = EndReason::power_off}); }
+    void request_reset() override { end_with({.reason = EndReason::reset}); }
+    void request_exit(u32 value) override {
+        end_with({.reason = EndReason::guest_exit, .exit_value = value});
+    }
 
     /// The first reason counts.
     void end_with(MachineEnd reason) {
@@ -88,11 +99,13 @@ struct Machine::Parts final : bus::PlatformControl {
         Vcpu& vcpu = *board->vcpus()[index];
         try {
             if (monitor::run_vcpu(vcpu, *engines[index], gate, &*debug) == monitor::RunEnd::shutdown)
-                end_with({EndReason::triple_fault, fmt::format("processor {} shut down (triple fault)\n{}",
-                                                               index, monitor::register_dump(vcpu.state))});
+                end_with({.reason = EndReason::triple_fault,
+                          .detail = fmt::format("processor {} shut down (triple fault)\n{}", index,
+                                                monitor::register_dump(vcpu.state))});
         } catch (const std::exception& e) {
-            end_with({EndReason::internal_error, fmt::format("processor {}: {}\n{}", index, e.what(),
-                                                             monitor::register_dump(vcpu.state))});
+            end_with({.reason = EndReason::internal_error,
+                      .detail = fmt::format("processor {}: {}\n{}", index, e.what(),
+                                            monitor::register_dump(vcpu.state))});
         }
     }
 };
@@ -131,7 +144,7 @@ MachineEnd Machine::run() {
     return *parts_->end;
 }
 
-void Machine::request_stop() { parts_->end_with({EndReason::stopped, {}}); }
+void Machine::request_stop() { parts_->end_with({.reason = EndReason::stopped}); }
 
 void Machine::request_reset() { parts_->request_reset(); }
 

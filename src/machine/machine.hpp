@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ struct MachineConfig {
     Mode mode = Mode::automatic;
     bool lockstep = false;  // run the interpreter behind the translator and stop at the first difference
     std::string command_line = {};
+    std::optional<u16> debug_exit_port = {};
+    bool test_device = false;
+    std::string kernel_name = "kernel";  // which Multiboot kernels find before their command line
 };
 
 /// What the machine is given to work with. References and pointers must outlive it.
@@ -42,13 +46,14 @@ struct MachineResources {
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
 };
 
-enum class EndReason { power_off, reset, triple_fault, stopped, internal_error };
+enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };
 
 [[nodiscard]] std::string_view to_string(EndReason reason);
 
 struct MachineEnd {
     EndReason reason = EndReason::stopped;
-    std::string detail;  // for a triple fault, the registers; for an internal error, the sentence
+    std::string detail = {};  // for a triple fault, the registers; for an internal error, the sentence
+    u32 exit_value = 0;       // for guest_exit: what the guest wrote to the debug exit port
 };
 
 class Machine {

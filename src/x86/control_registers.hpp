@@ -1,4 +1,4 @@
-// CR0, CR4, EFER and XCR0 (SDM vol. 3, ch. 2.5, 2.6 and 2.2.1).
+// CR0, CR4, EFER, XCR0 and DR6 (SDM vol. 3, ch. 2.5, 2.6, 2.2.1 and 17.2.3).
 #pragma once
 
 #include "base/bits.hpp"
@@ -26,6 +26,10 @@ inline constexpr u64 implemented = sce | lme | lma | nxe;
 namespace xcr0 {
 inline constexpr u64 x87 = bit(0), sse = bit(1), avx = bit(2);
 }  // namespace xcr0
+
+namespace dr6 {
+inline constexpr u64 single_step = bit(14);
+}  // namespace dr6
 
 namespace cr3 {
 inline constexpr u64 pcid = 0xfff;

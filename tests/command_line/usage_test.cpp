@@ -93,7 +93,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"kernel_empty_name", {"run", "--kernel", ""}, "empty"},
         Mistake{"kernel_directory", {"run", "--kernel", "/"}, "kernel '/' is a directory"},
         Mistake{"kernel_device", {"run", "--kernel", "/dev/null"}, "neither a file nor a block device"},
-        Mistake{"kernel_text", {"run", "--kernel", test_file("text", "hello\n")}, "not a Linux bzImage"},
+        Mistake{
+            "kernel_text", {"run", "--kernel", test_file("text", "hello\n")}, "neither a Linux bzImage nor"},
         Mistake{"kernel_empty", {"run", "--kernel", test_file("empty", "")}, "kernel"},
         Mistake{"kernel_large",
                 {"run", "--kernel", test_file("large", "", 5 << 20), "--memory", "4M"},

@@ -72,13 +72,14 @@ def initramfs(output, *arguments, script=None):
     return pathlib.Path(output)
 
 
-def run_script(script, *, vmm="softmetal", kernel=None, memory="1G", mode=None, add=(), append="", timeout=600,
-               output=None, console=None, words=()):
+def run_script(script, *, vmm="softmetal", kernel=None, memory="1G", mode=None, add=(), append="", busybox=None,
+               timeout=600, output=None, console=None, words=()):
     """Runs shell commands in the small guest. `output` and `console`, if given, are called with bytes as they arrive;
     `words` are more options for the monitor."""
     token = secrets.token_hex(6)
     with tempfile.TemporaryDirectory(prefix="softmetal-") as folder:
         additions = [word for item in add for word in ("--add", item)]
+        additions += ["--busybox", str(busybox)] if busybox else []
         initrd = initramfs(pathlib.Path(folder) / "initrd", "--token", token, *additions, script=script)
         line = command(vmm, kernel=kernel or GUESTS / "vmlinuz-cloud", initrd=initrd, memory=memory, mode=mode,
                        append=f"console=ttyS0 quiet panic=-1 {append}".strip()) + list(words)

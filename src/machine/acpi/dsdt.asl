@@ -95,8 +95,18 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                 })
             }
 
+            Device (HPET)
+            {
+                Name (_HID, EisaId ("PNP0103"))
+                Name (_UID, 0)
+                Name (_CRS, ResourceTemplate ()
+                {
+                    Memory32Fixed (ReadOnly, 0xFED00000, 0x400)
+                })
+            }
+
             // Ports that are taken and belong to no other device: keyboard controller (nothing is attached
-            // to it), POST codes, power management.
+            // to it), POST codes, firmware configuration, power management.
             Device (MBRD)
             {
                 Name (_HID, EisaId ("PNP0C02"))
@@ -106,6 +116,7 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                     IO (Decode16, 0x64, 0x64, 1, 1)
                     IO (Decode16, 0x80, 0x80, 1, 1)
                     IO (Decode16, 0x92, 0x92, 1, 1)
+                    IO (Decode16, 0x510, 0x510, 1, 2)
                     IO (Decode16, 0x600, 0x600, 1, 16)
                 })
             }

@@ -1,6 +1,7 @@
 #include "machine/acpi/tables.hpp"
 
 #include "base/bits.hpp"
+#include "devices/hpet/hpet_registers.hpp"
 #include "machine/acpi/processors.hpp"
 #include "machine/acpi/table_writer.hpp"
 #include "machine/board_layout.hpp"
@@ -100,6 +101,17 @@ std::vector<std::byte> madt(unsigned cpus) {
     return std::move(t).finish();
 }
 
+/// IA-PC HPET Specification 1.0a, table 3.
+std::vector<std::byte> hpet() {
+    using devices::hpet::capability::all;
+    constexpr u16 least_ticks = 2500;  // of a period: edges come no closer
+    TableWriter t("HPET", 1);
+    t.number32(static_cast<u32>(all));
+    t.number8(0).number8(64).number8(0).number8(0).number64(layout::hpet_base);  // in memory
+    t.number8(0).number16(least_ticks).number8(0);
+    return std::move(t).finish();
+}
+
 std::vector<std::byte> root_table_32(std::span<const u64> tables) {
     TableWriter t("RSDT", 1);
     for (u64 address : tables) t.number32(static_cast<u32>(address));
@@ -125,7 +137,7 @@ std::vector<std::byte> build_tables(GuestPhysical base, unsigned cpus) {
     const u32 facs_address = static_cast<u32>(place(facs()));
     const u32 dsdt_address = static_cast<u32>(place(std::as_bytes(std::span(dsdt_aml_code))));
     const std::vector<u64> tables = {place(fadt(facs_address, dsdt_address)), place(madt(cpus)),
-                                     place(processor_table(cpus))};
+                                     place(processor_table(cpus)), place(hpet())};
     const u64 rsdt = place(root_table_32(tables));
     const u64 xsdt = place(root_table_64(tables));
     std::ranges::copy(rsdp(static_cast<u32>(rsdt), xsdt), area.begin());

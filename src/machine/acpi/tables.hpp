@@ -1,5 +1,5 @@
-// The board's ACPI tables (ACPI 6.5, ch. 5.2): RSDP, RSDT, XSDT, FADT, FACS, MADT, DSDT and an SSDT of the
-// processors.
+// The board's ACPI tables (ACPI 6.5, ch. 5.2): RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, DSDT and an SSDT of
+// the processors.
 #pragma once
 
 #include "base/address.hpp"

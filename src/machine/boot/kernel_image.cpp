@@ -10,10 +10,12 @@ namespace softmetal::machine {
 namespace {
 
 constexpr u16 boot_flag_value = 0xaa55;
-constexpr u32 magic_value = 0x53726448;  // "HdrS"
-constexpr u16 oldest_version = 0x020c;   // the first with xloadflags' 64-bit entry
-constexpr u8 loaded_high = 1;            // load_flags: the protected-mode code goes above 1 MiB
-constexpr u16 kernel_64 = 1;             // extended_load_flags: has the 64-bit entry at 0x200
+constexpr u32 magic_value = 0x53726448;    // "HdrS"
+constexpr u16 oldest_version = 0x0206;     // the first that says how long its command line may be
+constexpr u16 placement_version = 0x020a;  // from here on: preferred_address and init_size
+constexpr u16 entry_64_version = 0x020c;   // from here on: extended_load_flags
+constexpr u8 loaded_high = 1;              // load_flags: the protected-mode code goes above 1 MiB
+constexpr u16 kernel_64 = 1;               // extended_load_flags: has the 64-bit entry at 0x200
 constexpr u64 sector = 512;
 constexpr u64 paragraph = 16;
 constexpr u64 entry_offset = 0x200;
@@ -30,26 +32,30 @@ T field(std::span<const std::byte> file, u32 offset) {
 
 }  // namespace
 
+bool has_setup_header(std::span<const std::byte> file) {
+    namespace h = setup_header;
+    return file.size() >= h::end_of_placement && field<u16>(file, h::boot_flag) == boot_flag_value &&
+           field<u32>(file, h::magic) == magic_value;
+}
+
 Result<KernelImage> parse_kernel_image(std::span<const std::byte> file) {
     namespace h = setup_header;
-    if (file.size() < h::end_of_required || field<u16>(file, h::boot_flag) != boot_flag_value ||
-        field<u32>(file, h::magic) != magic_value)
-        return fail("the kernel is not a Linux bzImage (no setup header found)");
+    if (!has_setup_header(file)) return fail("the kernel is not a Linux bzImage (no setup header found)");
 
     const u16 version = field<u16>(file, h::version);
     if (version < oldest_version)
-        return fail(fmt::format("the kernel's boot protocol {}.{:02} is too old: 2.12 or newer is needed",
+        return fail(fmt::format("the kernel's boot protocol {}.{:02} is too old: 2.06 or newer is needed",
                                 version >> 8, version & 0xff));
     if (!(field<u8>(file, h::load_flags) & loaded_high))
         return fail("the kernel is a zImage: a bzImage is needed");
-    if (!(field<u16>(file, h::extended_load_flags) & kernel_64))
-        return fail("the kernel has no 64-bit entry point: an x86-64 kernel is needed");
+    const bool has_placement = version >= placement_version;
+    const u32 required_end = has_placement ? h::end_of_placement : h::end_of_required;
 
     const u64 setup_sectors = field<u8>(file, h::setup_sectors);
     const u64 payload_start = (1 + (setup_sectors ? setup_sectors : default_setup_sectors)) * sector;
     // The jump over the header is "eb <distance>", counted from behind it.
     const u64 header_end = h::magic + (field<u16>(file, h::jump) >> 8);
-    if (header_end < h::end_of_required || header_end > h::end_in_boot_params)
+    if (header_end < required_end || header_end > h::end_in_boot_params)
         return fail("the kernel's setup header has an impossible length");
     const u64 payload_size = u64{field<u32>(file, h::payload_paragraphs)} * paragraph;
     if (payload_size <= entry_offset || file.size() < payload_start + payload_size)
@@ -59,10 +65,12 @@ Result<KernelImage> parse_kernel_image(std::span<const std::byte> file) {
     KernelImage image;
     image.setup_header = file.subspan(h::start, header_end - h::start);
     image.payload = file.subspan(payload_start, payload_size);
-    image.load_address = field<u64>(file, h::preferred_address);
-    image.init_size = std::max<u64>(field<u32>(file, h::init_size), image.payload.size());
+    image.load_address = has_placement ? field<u64>(file, h::preferred_address) : lowest_load_address;
+    image.init_size = std::max<u64>(has_placement ? field<u32>(file, h::init_size) : 0, image.payload.size());
     image.initrd_address_max = field<u32>(file, h::initrd_address_max);
     image.command_line_size = field<u32>(file, h::command_line_size);
+    if (version >= entry_64_version && field<u16>(file, h::extended_load_flags) & kernel_64)
+        image.entry_mode = EntryMode::long_mode;
 
     if (image.load_address < lowest_load_address || image.load_address % page_size != 0 ||
         image.load_address >= highest_init_end || image.load_address + image.init_size > highest_init_end)

@@ -4,6 +4,7 @@
 
 #include "base/integers.hpp"
 #include "base/result.hpp"
+#include "machine/boot/entry_state.hpp"
 
 #include <cstddef>
 #include <span>
@@ -32,7 +33,8 @@ inline constexpr u32 extended_load_flags = 0x236;  // u16
 inline constexpr u32 command_line_size = 0x238;    // u32, without the final zero
 inline constexpr u32 preferred_address = 0x258;    // u64
 inline constexpr u32 init_size = 0x260;            // u32
-inline constexpr u32 end_of_required = 0x264;      // what protocol 2.12 guarantees
+inline constexpr u32 end_of_required = 0x23c;      // what protocol 2.06 guarantees
+inline constexpr u32 end_of_placement = 0x264;     // protocol 2.10: preferred_address and init_size
 inline constexpr u32 end_in_boot_params = 0x290;   // where other fields follow
 }  // namespace setup_header
 
@@ -43,10 +45,17 @@ struct KernelImage {
     u64 init_size = 0;  // bytes from load_address that the kernel uses before it reads the memory map
     u64 initrd_address_max = 0;
     u32 command_line_size = 0;
+    /// Kernels that have a 64-bit entry point are entered there, others as boot.rst's "32-bit Boot Protocol"
+    /// says.
+    EntryMode entry_mode = EntryMode::protected_mode;
 
-    /// The 64-bit entry point (boot.rst, "64-bit Boot Protocol").
-    [[nodiscard]] u64 entry() const { return load_address + 0x200; }
+    [[nodiscard]] u64 entry() const {
+        return load_address + (entry_mode == EntryMode::long_mode ? 0x200 : 0);
+    }
 };
+
+/// Does the file claim to be a Linux kernel?
+[[nodiscard]] bool has_setup_header(std::span<const std::byte> file);
 
 /// The image must outlive what is returned.
 [[nodiscard]] Result<KernelImage> parse_kernel_image(std::span<const std::byte> file);

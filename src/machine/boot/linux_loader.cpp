@@ -65,7 +65,7 @@ Result<> put(GuestMemory& memory, GuestPhysical address, std::span<const std::by
 
 }  // namespace
 
-Result<GuestPhysical> load_linux(GuestMemory& memory, const LinuxBoot& boot) {
+Result<KernelEntry> load_linux(GuestMemory& memory, const BootRequest& boot) {
     const auto kernel = parse_kernel_image(boot.kernel);
     if (!kernel) return std::unexpected(kernel.error());
 
@@ -90,6 +90,7 @@ Result<GuestPhysical> load_linux(GuestMemory& memory, const LinuxBoot& boot) {
     BootParams params(kernel->setup_header);
     params.set<u8>(setup_header::type_of_loader, unnamed_loader);
     params.set<u32>(setup_header::code32_start, static_cast<u32>(kernel->load_address));
+    params.set<u32>(setup_header::code32_start, static_cast<u32>(kernel->load_address));
     params.set<u32>(setup_header::ramdisk_image, static_cast<u32>(initrd.value));
     params.set<u32>(setup_header::ramdisk_size, static_cast<u32>(boot.initrd.size()));
     params.set<u32>(setup_header::command_line, static_cast<u32>(boot_address::command_line));
@@ -106,7 +107,11 @@ Result<GuestPhysical> load_linux(GuestMemory& memory, const LinuxBoot& boot) {
         return std::unexpected(r.error());
     if (auto r = put(memory, {boot_address::boot_params}, params.bytes(), "boot_params"); !r)
         return std::unexpected(r.error());
-    return GuestPhysical{kernel->entry()};
+    return KernelEntry{.address = {kernel->entry()},
+                       .mode = kernel->entry_mode,
+                       .gdt = {boot_address::gdt},
+                       .esi = boot_address::boot_params,
+                       .esp = boot_address::stack_top};
 }
 
 }  // namespace softmetal::machine

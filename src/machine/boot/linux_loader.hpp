@@ -2,10 +2,9 @@
 // loader does (Linux Documentation/arch/x86/boot.rst, zero-page.rst).
 #pragma once
 
+#include "machine/boot/boot_request.hpp"
 #include "machine/boot/kernel_image.hpp"
 #include "memory/guest_memory.hpp"
-
-#include <string_view>
 
 namespace softmetal::machine {
 
@@ -18,13 +17,6 @@ inline constexpr u64 page_tables = 0x9000;    // PML4, PDPT and four page direct
 inline constexpr u64 command_line = 0x10000;  // up to conventional memory's end
 }  // namespace boot_address
 
-struct LinuxBoot {
-    std::span<const std::byte> kernel, initrd;
-    std::string_view command_line;
-    GuestPhysical rsdp{};
-};
-
-/// Yields the 64-bit entry point; boot_params is at boot_address::boot_params.
-[[nodiscard]] Result<GuestPhysical> load_linux(GuestMemory& memory, const LinuxBoot& boot);
+[[nodiscard]] Result<KernelEntry> load_linux(GuestMemory& memory, const BootRequest& boot);
 
 }  // namespace softmetal::machine

@@ -22,4 +22,8 @@ struct MemoryRange {
 /// End of the RAM that lies below 4 GiB.
 [[nodiscard]] u64 low_ram_end(u64 ram_bytes);
 
+/// The BIOS' two figures, in KiB: RAM from 0 on and from 1 MiB on, each up to its first hole.
+[[nodiscard]] u64 lower_memory_kib(const std::vector<MemoryRange>& map);
+[[nodiscard]] u64 upper_memory_kib(const std::vector<MemoryRange>& map);
+
 }  // namespace softmetal::machine

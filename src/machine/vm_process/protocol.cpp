@@ -41,12 +41,16 @@ std::vector<u8> encode(const StartRequest& request) {
     json disks = json::array();
     for (const StartRequest::Disk& disk : request.disks)
         disks.push_back({{"name", disk.name}, {"read_only", disk.read_only}});
+    const std::optional<u16> port = request.config.debug_exit_port;
     // CBOR rather than text: a kernel command line may hold bytes that are not UTF-8.
     return json::to_cbor({{"memory_bytes", request.config.memory_bytes},
                           {"cpus", request.config.cpus},
                           {"mode", static_cast<u64>(request.config.mode)},
                           {"lockstep", request.config.lockstep},
                           {"command_line", request.config.command_line},
+                          {"debug_exit_port", port ? json(*port) : json(nullptr)},
+                          {"test_device", request.config.test_device},
+                          {"kernel_name", request.config.kernel_name},
                           {"has_initrd", request.has_initrd},
                           {"disks", disks},
                           {"debugger", static_cast<u64>(request.debugger)}});
@@ -62,7 +66,11 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
                           .cpus = message.at("cpus").get<unsigned>(),
                           .mode = *mode,
                           .lockstep = message.at("lockstep").get<bool>(),
-                          .command_line = message.at("command_line").get<std::string>()};
+                          .command_line = message.at("command_line").get<std::string>(),
+                          .kernel_name = message.at("kernel_name").get<std::string>()};
+        if (const json& port = message.at("debug_exit_port"); !port.is_null())
+            request.config.debug_exit_port = port.get<u16>();
+        request.config.test_device = message.at("test_device").get<bool>();
         const auto debugger = checked(message.at("debugger"), StartRequest::Debugger::awaited);
         if (!debugger) return std::nullopt;
         request.debugger = *debugger;
@@ -86,6 +94,7 @@ std::vector<u8> encode(const EndReport& report, std::size_t maximum_bytes) {
     json message = {{"kind", static_cast<u64>(report.kind)},
                     {"reason", static_cast<u64>(report.reason)},
                     {"detail", report.detail},
+                    {"exit_value", report.exit_value},
                     {"statistics", report.statistics},
                     {"refused_defences", report.refused_defences},
                     {"failures", report.failures}};
@@ -110,6 +119,7 @@ std::optional<EndReport> decode_end_report(std::span<const u8> bytes) {
         return EndReport{.kind = *kind,
                          .reason = *reason,
                          .detail = message.at("detail").get<std::string>(),
+                         .exit_value = message.at("exit_value").get<u32>(),
                          .statistics = message.at("statistics"),
                          .refused_defences = message.at("refused_defences").get<std::vector<std::string>>(),
                          .failures = message.at("failures").get<std::vector<std::string>>()};

@@ -39,6 +39,7 @@ struct EndReport {
     Kind kind = Kind::ended;
     EndReason reason = EndReason::stopped;  // where it ended
     std::string detail;                     // MachineEnd's, or the sentence that says what is wrong
+    u32 exit_value = 0;                     // MachineEnd's
     nlohmann::json statistics = nullptr;
     std::vector<std::string> refused_defences = {};  // JailReport's
     std::vector<std::string> failures = {};  // that did not end the machine: a disk that cannot be flushed

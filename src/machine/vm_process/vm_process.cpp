@@ -63,6 +63,7 @@ class VmProcess {
         return {.kind = EndReport::Kind::ended,
                 .reason = end.reason,
                 .detail = end.detail,
+                .exit_value = end.exit_value,
                 .statistics = machine_->statistics(),
                 .refused_defences = std::move(refused_defences_),
                 .failures = std::move(failures_)};

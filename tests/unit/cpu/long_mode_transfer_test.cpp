@@ -50,6 +50,17 @@ TEST_F(LongModeTransfer, IretToCompatibilityModeAndBackOut) {
     EXPECT_EQ(peek(gpr(x86::rsp) + 8), user_code32);
 }
 
+TEST_F(LongModeTransfer, IretToUserModeTakesInnerSelectorsButNoBases) {
+    for (const Segment s : {Segment::ds, Segment::gs}) load_segment(vcpu_, s, kernel_data);
+    seg(Segment::gs).base = 0x123456;
+    push_frame(0x400123, user_code64, 0x202, user_stack, user_data);
+    interrupt_return(vcpu_, 8);
+    EXPECT_EQ(seg(Segment::gs).selector, 0u);
+    EXPECT_FALSE(seg(Segment::gs).usable());
+    EXPECT_EQ(seg(Segment::gs).base, 0x123456u);
+    EXPECT_FALSE(seg(Segment::ds).usable());
+}
+
 TEST_F(LongModeTransfer, IretAtTheSameLevelAlwaysLoadsTheStack) {
     push_frame(0x9000, code64, flags::interrupt, 0x24000, 0);
     interrupt_return(vcpu_, 8);

@@ -224,7 +224,6 @@ class MachineTest : public ::testing::Test {
     FakeApic apic_;
     Vcpu vcpu_;
 
- private:
     u64 next_table_ = page_tables;
 };
 

@@ -24,6 +24,23 @@ TEST_F(MmuTest, WithoutPagingAddressesAreTheirOwn) {
     EXPECT_EQ(physical(0xfee00010), 0xfee00010u);
 }
 
+TEST_F(MmuTest, TheA20GateClearsBit20) {
+    vcpu_.mmu.set_address_mask(~bit(20));
+    EXPECT_EQ(physical(0x112345), 0x12345u);
+    EXPECT_EQ(physical(0x312345), 0x212345u);
+    vcpu_.mmu.set_address_mask(~u64{0});
+    EXPECT_EQ(physical(0x112345), 0x112345u);
+    enter_long_mode();
+    map(0x7f0000001000, 0x300000, rw_user);
+    EXPECT_EQ(physical(0x7f0000001abc), 0x300abcu);
+    // The paging structures' addresses lose the bit too: copies of them lie there.
+    for (u64 a = 0; a < next_table_ - page_tables; a += page_size)
+        std::memcpy(memory_->page({(page_tables + a) & ~bit(20)}), memory_->page({page_tables + a}),
+                    page_size);
+    vcpu_.mmu.set_address_mask(~bit(20));
+    EXPECT_EQ(physical(0x7f0000001abc), 0x200abcu) << "the TLB has forgotten the other address";
+}
+
 TEST_F(MmuTest, FourLevelWalkFindsPagesOfAllSizes) {
     enter_long_mode();
     map(0x7f0000001000, 0x200000, rw_user);

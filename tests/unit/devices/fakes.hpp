@@ -136,7 +136,9 @@ class FakePlatform : public bus::PlatformControl {
  public:
     void request_power_off() override { ++power_offs; }
     void request_reset() override { ++resets; }
+    void request_exit(u32 value) override { exit_value = value; }
     unsigned power_offs = 0, resets = 0;
+    std::optional<u32> exit_value;
 };
 
 /// Byte accesses, as guests' port I/O mostly is.

@@ -83,6 +83,19 @@ TEST(Debug, InstructionBreakpointIsAFaultThatRfSuppresses) {
     EXPECT_FALSE(g.flag(flags::rf));
 }
 
+TEST(Debug, OnlyIntelsStackSegmentShadowHoldsOffInstructionBreakpoints) {
+    Guest g(Mode::long64);
+    g.gpr(x86::rax) = 0x10;
+    g.place([](Assembler& a) {
+        a.mov(ss, eax);  // two bytes
+        a.nop();
+    });
+    g.vcpu->state.dr[0] = Guest::code + 2;
+    g.vcpu->state.dr7 |= 1;
+    g.go();
+    EXPECT_EQ(g.fault().has_value(), g.model.is_amd());
+}
+
 TEST(Debug, DataBreakpointIsATrap) {
     Guest g(Mode::long64);
     g.gpr(x86::rdi) = Guest::data + 2;

@@ -113,6 +113,45 @@ TEST(System, SystemCallAndReturn) {
     EXPECT_EQ(g.vcpu->counters.system_calls, 1u);
 }
 
+TEST(System, ATrapFlagThatSysretLoadsTrapsAtOnce) {
+    Guest g(Mode::long64, 3);
+    CpuState& s = g.vcpu->state;
+    constexpr u64 entry = 0x110000;
+    s.star = u64{0x10 | 3} << 48 | u64{0x08} << 32;
+    s.lstar = entry;
+    g.place(
+        [](Assembler& a) {
+            a.or_(r11, 0x100);
+            a.db(0x48);
+            a.db(0x0f);
+            a.db(0x07);
+        },
+        entry);
+    g.run([](Assembler& a) {
+        a.syscall();
+        a.mov(ebx, 1);
+    });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.fault()->vector, x86::Vector::debug);
+    EXPECT_EQ(g.fault()->rip, Guest::code + 2);
+    EXPECT_TRUE(s.dr6 & x86::dr6::single_step);
+}
+
+TEST(System, TheVendorsHypercallAnswersThatThereIsNone) {
+    for (const bool amd_form : {false, true}) {
+        Guest g(Mode::long64);
+        g.gpr(x86::rax) = 5;
+        g.run_bytes({0x0f, 0x01, static_cast<u8>(amd_form ? 0xd9 : 0xc1)});
+        if (amd_form == g.model.is_amd()) {
+            EXPECT_FALSE(g.fault());
+            EXPECT_EQ(g.gpr(x86::rax), ~u64{0});
+        } else {
+            ASSERT_TRUE(g.fault());
+            EXPECT_EQ(g.fault()->vector, x86::Vector::invalid_opcode);
+        }
+    }
+}
+
 TEST(System, SegmentBases) {
     Guest g(Mode::long64);
     g.vcpu->state.cr4 |= x86::cr4::fsgsbase;

@@ -64,7 +64,7 @@ struct AcpiTables : testing::Test {
 
 TEST_F(AcpiTables, BothRootsNameTheSameTables) {
     EXPECT_EQ(from_rsdt, from_xsdt);
-    EXPECT_EQ(tables.size(), 3u);
+    EXPECT_EQ(tables.size(), 4u);
 }
 
 TEST_F(AcpiTables, FadtLeadsToFacsAndDsdt) {
@@ -120,6 +120,14 @@ TEST_F(AcpiTables, MadtListsProcessorsAndIoApic) {
     EXPECT_EQ(override_gsi.at(layout::sci_irq), layout::sci_irq);
 }
 
+TEST_F(AcpiTables, HpetIsWhereTheBoardHasIt) {
+    const Bytes& hpet = tables.at("HPET");
+    ASSERT_EQ(hpet.size(), 56u);
+    EXPECT_EQ(number(hpet, 36, 4), 0x8086a201u);
+    EXPECT_EQ(hpet.at(40), 0) << "in memory";
+    EXPECT_EQ(number(hpet, 44, 8), layout::hpet_base);
+}
+
 TEST_F(AcpiTables, SsdtHasADeviceForEachProcessor) {
     const Bytes& ssdt = tables.at("SSDT");
     const std::string text(ssdt.begin(), ssdt.end());
@@ -145,6 +153,7 @@ TEST_F(AcpiTables, DsdtAgreesWithTheBoard) {
     EXPECT_TRUE(claims_ports(layout::pic_secondary_port, layout::pic_port_count));
     EXPECT_TRUE(claims_ports(layout::pic_edge_level_port, layout::pic_edge_level_port_count));
     EXPECT_TRUE(claims_ports(layout::cmos_port, layout::cmos_port_count));
+    EXPECT_TRUE(claims_ports(layout::fw_cfg_port, layout::fw_cfg_port_count));
     EXPECT_TRUE(claims_ports(layout::acpi_pm_port, layout::acpi_pm_port_count));
     EXPECT_TRUE(claims_ports(layout::pci_config_port, layout::pci_config_port_count));
 

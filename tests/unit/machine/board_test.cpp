@@ -1,7 +1,9 @@
 // The board's wiring, looked at from the guest's side: ports and memory that answer, interrupts that arrive.
 #include "machine/board.hpp"
 
+#include "cpu/event_delivery.hpp"
 #include "machine/board_layout.hpp"
+#include "machine/boot/bios_environment.hpp"
 #include "machine_resources.hpp"
 
 #include <gmock/gmock.h>
@@ -112,6 +114,93 @@ TEST_F(Wired, PowerButtonInterruptsThroughThe8259s) {
     EXPECT_EQ(cpu->apic->acknowledge(), 0x28 + layout::sci_irq - 8);
 }
 
+TEST_F(Wired, TheA20GateMovesAtTheNextInstruction) {
+    build(2);
+    const auto physical = [](Vcpu& vcpu) {
+        return vcpu.mmu.translate({0x10'0000}, Access::read, Privilege::supervisor_any)->physical.value;
+    };
+    EXPECT_EQ(physical(*cpu), 0x10'0000u);
+    out(0x92, 1, 0);
+    out(layout::i8042_command_port, 1, 0xd1);
+    out(layout::i8042_data_port, 1, 0xdd);
+    for (const auto& vcpu : board->vcpus()) {
+        EXPECT_TRUE(vcpu->block.attention.load() & attention::address_mask);
+        EXPECT_TRUE(take_pending_event(*vcpu));
+        EXPECT_EQ(physical(*vcpu), 0u);
+    }
+    out(0x92, 1, 2);
+    EXPECT_TRUE(take_pending_event(*cpu));
+    EXPECT_EQ(physical(*cpu), 0x10'0000u);
+}
+
+TEST_F(Wired, HpetInterruptsThroughTheIoApic) {
+    build();
+    cpu->apic->write_register(0xf0, 0x1ff);
+    redirect(layout::hpet_gsis[1], 0x52, false);
+    EXPECT_EQ(cpu->mmio.read(layout::hpet_base, 4), 0x8086'a201u);
+    cpu->mmio.write(layout::hpet_base + 0x100, 4, 4 | layout::hpet_gsis[1] << 9);
+    cpu->mmio.write(layout::hpet_base + 0x108, 8, 0);
+    cpu->mmio.write(layout::hpet_base + 0x10, 4, 1);
+    ASSERT_TRUE(cpu->apic->deliverable());
+    EXPECT_EQ(cpu->apic->acknowledge(), 0x52);
+}
+
+TEST_F(Wired, HpetTakesThePitsPlaceWhereItIsToldTo) {
+    build();
+    initialize_8259s();
+    out(0x43, 1, 0x30);  // counter 0, mode 0: low until it has counted down
+    out(0x43, 1, 0x34);  // mode 2: high
+    EXPECT_EQ(cpu->apic->acknowledge(), 0x20);
+    out(0x20, 1, 0x20);
+    out(0x43, 1, 0x30);
+    cpu->mmio.write(layout::hpet_base + 0x10, 4, 2);
+    out(0x43, 1, 0x34);
+    EXPECT_FALSE(cpu->apic->deliverable()) << "the PIT is cut off";
+    cpu->mmio.write(layout::hpet_base + 0x10, 4, 0);
+    EXPECT_EQ(cpu->apic->acknowledge(), 0x20);
+}
+
+TEST_F(Wired, FirmwareConfigurationTellsTheNumberOfProcessors) {
+    build(3);
+    out(layout::fw_cfg_port, 2, 5);
+    EXPECT_EQ(in(layout::fw_cfg_port + 1, 1), 3u);
+}
+
+TEST_F(Wired, DebugExitIsThereOnlyWhereAskedFor) {
+    build();
+    out(0xf4, 1, 5);
+    EXPECT_FALSE(outside.platform.exit_value);
+    const auto with_port = [&](u16 port) {
+        auto made = Board::create({.memory_bytes = 16u << 20, .debug_exit_port = port}, outside.resources(),
+                                  outside.platform);
+        if (made) board = std::move(*made);
+        return made ? "accepted" : made.error().message;
+    };
+    EXPECT_EQ(with_port(0xf4), "accepted");
+    cpu = board->vcpus().front().get();
+    out(0xf4, 1, 5);
+    EXPECT_EQ(outside.platform.exit_value, 5u);
+    EXPECT_THAT(with_port(0x60), HasSubstr("0x60"));
+    EXPECT_THAT(with_port(0xffff), HasSubstr("0xffff"));
+}
+
+TEST_F(Wired, TheTestDeviceDrivesInterruptLines) {
+    auto made = Board::create({.memory_bytes = 16u << 20, .test_device = true}, outside.resources(),
+                              outside.platform);
+    ASSERT_TRUE(made) << made.error().message;
+    board = std::move(*made);
+    cpu = board->vcpus().front().get();
+    cpu->apic->write_register(0xf0, 0x1ff);
+    redirect(14, 0x53, false);
+    out(layout::test_line_port + 14, 1, 1);
+    EXPECT_EQ(cpu->apic->acknowledge(), 0x53);
+    out(layout::test_line_port + 10, 1, 1);  // which PCI pins share
+    out(layout::test_data_port, 1, 7);
+    EXPECT_EQ(in(layout::test_data_port, 1), 7u);
+    cpu->mmio.write(layout::test_memory_base, 4, 8);
+    EXPECT_EQ(cpu->mmio.read(layout::test_memory_base, 4), 8u);
+}
+
 TEST_F(Wired, PciFunctionsAreConfigured) {
     build(1, 2);
     EXPECT_EQ(pci_read(layout::pci_host_bridge_slot, 0), 0x1237'8086u);
@@ -146,6 +235,29 @@ TEST_F(Wired, ProcessorsHaveApicsOfTheirOwn) {
     EXPECT_EQ(board->vcpus()[2]->block.attention.load(), attention::startup);
     EXPECT_EQ(board->vcpus()[2]->startup_vector(), 9);
     EXPECT_EQ(board->vcpus()[1]->block.attention.load(), 0u);
+}
+
+TEST_F(Wired, TheBiosEnvironmentHasATickAndHandlersThatReturn) {
+    build();
+    ASSERT_TRUE(leave_bios_environment(board->memory(), cpu->ports));
+    out(0x43, 1, 0x30);  // mode 0 and mode 2 again: an edge
+    out(0x43, 1, 0x34);
+    ASSERT_TRUE(cpu->apic->deliverable());
+    EXPECT_EQ(cpu->apic->acknowledge(), 8);
+    const auto byte = [&](u64 address) {
+        u8 value = 0;
+        EXPECT_TRUE(board->memory().read({address}, std::as_writable_bytes(std::span(&value, 1))));
+        return value;
+    };
+    const auto handler = [&](unsigned vector) {
+        const u64 at = vector * 4;
+        return (u64{byte(at + 3)} << 8 | byte(at + 2)) * 16 + (byte(at + 1) << 8 | byte(at));
+    };
+    EXPECT_EQ(byte(handler(0x10)), 0xcf);
+    EXPECT_EQ(byte(handler(8) + 6), 0xcf);
+    EXPECT_EQ(byte(handler(8) + 4), 0x20);
+    EXPECT_EQ(byte(handler(0x77) + 4), 0xa0);
+    EXPECT_EQ(byte(handler(0x77) + 8), 0xcf);
 }
 
 TEST_F(Wired, CmosAndClockAnswer) {

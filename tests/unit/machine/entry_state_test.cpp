@@ -1,4 +1,4 @@
-// The processor's state at the 64-bit entry point.
+// The processor's state at a kernel's entry point.
 #include "machine/boot/entry_state.hpp"
 
 #include "machine/boot/linux_loader.hpp"
@@ -30,7 +30,12 @@ std::optional<u64> walk(const GuestMemory& memory, u64 cr3, u64 linear) {
 struct EntryState : testing::Test {
     std::unique_ptr<GuestMemory> memory = *GuestMemory::create(2u << 20);
     CpuState state;
-    void SetUp() override { ASSERT_TRUE(enter_long_mode(*memory, state, {0x100'0200})); }
+    void SetUp() override { enter(EntryMode::long_mode); }
+    void enter(EntryMode mode) {
+        state = {};
+        ASSERT_TRUE(enter_kernel(*memory, state,
+                                 {.address = {0x100'0200}, .mode = mode, .eax = 1, .ebx = 2, .esi = 3}));
+    }
 };
 
 TEST_F(EntryState, FollowsTheBootProtocol) {
@@ -38,11 +43,30 @@ TEST_F(EntryState, FollowsTheBootProtocol) {
     EXPECT_TRUE(state.paging());
     EXPECT_EQ(state.cpl(), 0u);
     EXPECT_EQ(state.rip, 0x100'0200u);
-    EXPECT_EQ(state.gpr[x86::rsi], boot_address::boot_params);
+    EXPECT_EQ(state.gpr[x86::rax], 1u);
+    EXPECT_EQ(state.gpr[x86::rbx], 2u);
+    EXPECT_EQ(state.gpr[x86::rsi], 3u);
+    EXPECT_EQ(state.gpr[x86::rbp], 0u);
+    EXPECT_EQ(state.gpr[x86::rdi], 0u);
     EXPECT_EQ(state.rflags, x86::flags::always_one);
     EXPECT_EQ(state.seg(x86::Segment::cs).selector, 0x10);
     EXPECT_EQ(state.seg(x86::Segment::ds).selector, 0x18);
     EXPECT_EQ(state.activity, Activity::running);
+}
+
+TEST_F(EntryState, HasPagingOffAndFlatSegmentsIn32BitMode) {
+    enter(EntryMode::protected_mode);
+    EXPECT_EQ(state.code_size(), 4u);
+    EXPECT_EQ(state.stack_size(), 4u);
+    EXPECT_EQ(state.cr0 & (x86::cr0::pe | x86::cr0::pg), x86::cr0::pe);
+    EXPECT_FALSE(state.long_mode_active());
+    EXPECT_EQ(state.cr4, 0u);
+    EXPECT_EQ(state.seg(x86::Segment::cs).selector, 0x10);
+    for (x86::Segment s : {x86::Segment::cs, x86::Segment::ds, x86::Segment::es, x86::Segment::ss}) {
+        EXPECT_EQ(state.seg(s).base, 0u);
+        EXPECT_EQ(state.seg(s).limit, 0xffff'ffffu);
+    }
+    EXPECT_EQ(word(*memory, state.gdtr.base + 0x10), 0x00cf'9b00'0000'ffffu);
 }
 
 TEST_F(EntryState, MapsFourGibToThemselves) {

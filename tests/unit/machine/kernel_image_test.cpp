@@ -42,15 +42,31 @@ TEST(KernelImage, NeedsRoomForThePayloadWhereInitSizeForgetsIt) {
 
 TEST(KernelImage, RefusesWhatIsNoKernel) {
     EXPECT_THAT(refusal(KernelFile().resize(0)), HasSubstr("not a Linux bzImage"));
-    EXPECT_THAT(refusal(KernelFile().resize(h::end_of_required - 1)), HasSubstr("not a Linux bzImage"));
+    EXPECT_THAT(refusal(KernelFile().resize(h::end_of_placement - 1)), HasSubstr("not a Linux bzImage"));
     EXPECT_THAT(refusal(KernelFile().set<u16>(h::boot_flag, 0)), HasSubstr("not a Linux bzImage"));
     EXPECT_THAT(refusal(KernelFile().set<u32>(h::magic, 0)), HasSubstr("not a Linux bzImage"));
 }
 
-TEST(KernelImage, RefusesOldAndForeignKernels) {
-    EXPECT_THAT(refusal(KernelFile().set<u16>(h::version, 0x020b)), HasSubstr("2.11 is too old"));
+TEST(KernelImage, EntersA32BitKernelAtItsStart) {
+    const KernelFile without_flag = KernelFile().set<u16>(h::extended_load_flags, 0);
+    EXPECT_EQ(parse_kernel_image(without_flag.bytes())->entry_mode, EntryMode::protected_mode);
+    EXPECT_EQ(parse_kernel_image(without_flag.bytes())->entry(), 0x100'0000u);
+    const KernelFile older = KernelFile().set<u16>(h::version, 0x020b);  // where the flags are something else
+    EXPECT_EQ(parse_kernel_image(older.bytes())->entry_mode, EntryMode::protected_mode);
+}
+
+TEST(KernelImage, LoadsKernelsThatNameNoPlaceAt1MiB) {
+    const KernelFile file = KernelFile().set<u16>(h::version, 0x0206).set<u16>(h::jump, 0x3aeb);
+    const auto image = parse_kernel_image(file.bytes());
+    ASSERT_TRUE(image) << image.error().message;
+    EXPECT_EQ(image->load_address, 0x10'0000u);
+    EXPECT_EQ(image->init_size, image->payload.size());
+    EXPECT_EQ(image->command_line_size, 2047u);
+}
+
+TEST(KernelImage, RefusesOldKernels) {
+    EXPECT_THAT(refusal(KernelFile().set<u16>(h::version, 0x0205)), HasSubstr("2.05 is too old"));
     EXPECT_THAT(refusal(KernelFile().set<u8>(h::load_flags, 0)), HasSubstr("zImage"));
-    EXPECT_THAT(refusal(KernelFile().set<u16>(h::extended_load_flags, 0)), HasSubstr("64-bit entry"));
 }
 
 TEST(KernelImage, RefusesTruncatedKernels) {
@@ -62,6 +78,7 @@ TEST(KernelImage, RefusesTruncatedKernels) {
 }
 
 TEST(KernelImage, RefusesHeadersOfImpossibleLength) {
+    EXPECT_THAT(refusal(KernelFile().set<u16>(h::jump, 0x3aeb)), HasSubstr("impossible length"));
     EXPECT_THAT(refusal(KernelFile().set<u16>(h::jump, 0x00eb)), HasSubstr("impossible length"));
     EXPECT_THAT(refusal(KernelFile().set<u16>(h::jump, 0xffeb)), HasSubstr("impossible length"));
 }

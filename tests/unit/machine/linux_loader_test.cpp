@@ -27,7 +27,7 @@ struct Loader : testing::Test {
     std::vector<std::byte> initrd = std::vector<std::byte>(5000, std::byte{0x5a});
     std::string command_line = "console=ttyS0";
 
-    Result<GuestPhysical> load() {
+    Result<KernelEntry> load() {
         return load_linux(*memory, {kernel.bytes(), initrd, command_line, GuestPhysical{0xe0000}});
     }
     std::string refusal() {
@@ -43,7 +43,9 @@ struct Loader : testing::Test {
 TEST_F(Loader, PlacesKernelInitrdAndCommandLine) {
     const auto entry = load();
     ASSERT_TRUE(entry) << entry.error().message;
-    EXPECT_EQ(entry->value, 0x100'0200u);
+    EXPECT_EQ(entry->address.value, 0x100'0200u);
+    EXPECT_EQ(entry->mode, EntryMode::long_mode);
+    EXPECT_EQ(entry->esi, boot_address::boot_params);
 
     const auto payload = kernel.bytes().subspan(KernelFile::payload_start);
     std::vector<std::byte> there(payload.size());
@@ -61,8 +63,17 @@ TEST_F(Loader, PlacesKernelInitrdAndCommandLine) {
         EXPECT_EQ(at<char>(*memory, text + i), command_line.c_str()[i]);
 }
 
+TEST_F(Loader, EntersKernelsWithoutA64BitEntryAtTheirStart) {
+    kernel.set<u16>(setup_header::extended_load_flags, 0);
+    const auto entry = load();
+    ASSERT_TRUE(entry) << entry.error().message;
+    EXPECT_EQ(entry->address.value, 0x100'0000u);
+    EXPECT_EQ(entry->mode, EntryMode::protected_mode);
+}
+
 TEST_F(Loader, FillsBootParams) {
     ASSERT_TRUE(load());
+    EXPECT_EQ(param<u32>(setup_header::code32_start), 0x100'0000u);
     EXPECT_EQ(param<u32>(setup_header::magic), 0x53726448u);
     EXPECT_EQ(param<u16>(setup_header::version), 0x020f);
     EXPECT_EQ(param<u8>(setup_header::type_of_loader), 0xff);

@@ -3,6 +3,7 @@
 
 #include "machine/board.hpp"
 
+#include <optional>
 #include <string>
 
 namespace softmetal::machine::testing {
@@ -41,7 +42,9 @@ class EmptyStore final : public bus::BlockStore {
 struct RememberingPlatform final : bus::PlatformControl {
     void request_power_off() override { power_offs++; }
     void request_reset() override { resets++; }
+    void request_exit(u32 value) override { exit_value = value; }
     unsigned power_offs = 0, resets = 0;
+    std::optional<u32> exit_value;
 };
 
 struct Outside {

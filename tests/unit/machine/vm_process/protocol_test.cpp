@@ -12,7 +12,10 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                                        .cpus = 3,
                                        .mode = Mode::interpret,
                                        .lockstep = true,
-                                       .command_line = "console=ttyS0 name=\xff\xfe"},
+                                       .command_line = "console=ttyS0 name=\xff\xfe",
+                                       .debug_exit_port = 0xf4,
+                                       .test_device = true,
+                                       .kernel_name = "vmlinuz"},
                             .has_initrd = true,
                             .disks = {{"a.img", true}, {"b.img", false}},
                             .debugger = StartRequest::Debugger::awaited};
@@ -23,6 +26,9 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->config.mode, Mode::interpret);
     EXPECT_TRUE(got->config.lockstep);
     EXPECT_EQ(got->config.command_line, sent.config.command_line);
+    EXPECT_EQ(got->config.debug_exit_port, 0xf4);
+    EXPECT_TRUE(got->config.test_device);
+    EXPECT_EQ(got->config.kernel_name, "vmlinuz");
     EXPECT_TRUE(got->has_initrd);
     EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
     ASSERT_EQ(got->disks.size(), 2u);
@@ -35,6 +41,7 @@ TEST(Protocol, EndReportArrivesAsItWasSent) {
     const EndReport sent{.kind = EndReport::Kind::ended,
                          .reason = EndReason::triple_fault,
                          .detail = "RIP=1\nRSP=2",
+                         .exit_value = 7,
                          .statistics = {{"total", {{"halts", 7}}}},
                          .refused_defences = {"no"},
                          .failures = {"disk"}};
@@ -42,6 +49,7 @@ TEST(Protocol, EndReportArrivesAsItWasSent) {
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->reason, EndReason::triple_fault);
     EXPECT_EQ(got->detail, sent.detail);
+    EXPECT_EQ(got->exit_value, 7u);
     EXPECT_EQ(got->statistics, sent.statistics);
     EXPECT_EQ(got->refused_defences, sent.refused_defences);
     EXPECT_EQ(got->failures, sent.failures);
@@ -75,7 +83,7 @@ TEST(Protocol, CommandsAreChecked) {
 
 TEST(Protocol, HostileReportsAreRefused) {
     const std::string complete =
-        R"({"kind":0,"reason":0,"detail":"","statistics":null,"refused_defences":[],"failures":[]})";
+        R"({"kind":0,"reason":0,"detail":"","exit_value":0,"statistics":null,"refused_defences":[],"failures":[]})";
     ASSERT_TRUE(decode_end_report(bytes_of(complete)).has_value());
     for (std::size_t length = 0; length < complete.size(); ++length)
         EXPECT_FALSE(decode_end_report(bytes_of(complete.substr(0, length))).has_value());
@@ -88,6 +96,7 @@ TEST(Protocol, HostileReportsAreRefused) {
     EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":99")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":-1")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":\"x\"")).has_value());
+    EXPECT_FALSE(decode_end_report(with("\"exit_value\":0", "\"exit_value\":[]")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"detail\":\"\"", "\"detail\":{}")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"failures\":[]", "\"failures\":[1]")).has_value());
 }

@@ -1,0 +1,21 @@
+// What a boot loader is asked to start: a kernel with its initrd and command line, whatever its format.
+#pragma once
+
+#include "base/address.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace softmetal::machine {
+
+struct BootRequest {
+    std::span<const std::byte> kernel, initrd;
+    std::string_view command_line;
+    GuestPhysical rsdp{};
+    std::string_view kernel_name = "kernel";  // the first word of a Multiboot command line
+};
+
+inline constexpr std::string_view boot_loader_name = "softmetal";
+
+}  // namespace softmetal::machine
