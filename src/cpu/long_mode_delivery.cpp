@@ -69,10 +69,14 @@ void enter_long_mode_handler(Vcpu& vcpu, const GateEvent& event) {
     if (!is_canonical(bottom.value) || !is_canonical(rsp - 1)) raise(Vector::stack_fault, 0);
     const Privilege stack_privilege = new_cpl == 3 ? Privilege::user : system;
     mark_accessed(vcpu, selector, code);
-    if (u8* host = vcpu.linear.in_place(bottom, size, Access::write, stack_privilege)) {
-        std::memcpy(host, &frame[skipped], size);
+    // The frame is pushed: the topmost slot that cannot be written is the one that faults.
+    const GuestLinear top{rsp - sizeof(u64)};
+    u8* const host = top.page() == bottom.page()
+                         ? vcpu.linear.in_place(top, sizeof(u64), Access::write, stack_privilege)
+                         : nullptr;
+    if (host) {
+        std::memcpy(host + sizeof(u64) - size, &frame[skipped], size);
     } else {
-        // The frame is pushed: the topmost slot that cannot be written is the one that faults.
         for (u64 slot = rsp; slot != bottom.value; slot -= sizeof(u64))
             vcpu.linear.probe_write({slot - sizeof(u64)}, sizeof(u64), stack_privilege);
         vcpu.linear.write_bytes(bottom, std::as_bytes(std::span(frame)).subspan(skipped * sizeof(u64)),

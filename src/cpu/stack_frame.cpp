@@ -44,14 +44,14 @@ void FrameWriter::push(u64 value, unsigned size) {
 
 void FrameWriter::commit() {
     if (count_ == 0) return;
-    // The usual frame lies in one page of RAM without a wrap in between.
+    // The usual frame lies in one page of RAM without a wrap in between. What faults is what is pushed first.
+    const Slot& top = slots_[0];
     const GuestLinear lowest = slots_[count_ - 1].where;
-    const u64 total = slots_[0].where.value + slots_[0].size - lowest.value;
-    if (lowest <= slots_[0].where && total <= slots_.size() * 8) {
-        if (u8* host = vcpu_.linear.in_place(lowest, static_cast<unsigned>(total), Access::write,
-                                             stack_.privilege)) {
+    if (lowest <= top.where && lowest.page() == top.where.page()) {
+        if (u8* host = vcpu_.linear.in_place(top.where, top.size, Access::write, stack_.privilege)) {
             for (unsigned i = 0; i < count_; i++)
-                std::memcpy(host + (slots_[i].where.value - lowest.value), &slots_[i].value, slots_[i].size);
+                std::memcpy(host - (top.where.value - slots_[i].where.value), &slots_[i].value,
+                            slots_[i].size);
             return;
         }
     }

@@ -112,7 +112,7 @@ TEST_F(LongModeDelivery, PageFaultOnTheStackIsADoubleFaultOnItsOwnStack) {
     gpr(x86::rsp) = 0xffff800000005000;  // not mapped
     deliver_exception(vcpu_, {.vector = Vector::page_fault, .error_code = 2, .cr2 = 0x1});
     EXPECT_EQ(state().rip, handler + 16);
-    EXPECT_EQ(state().cr2, 0xffff800000004fd0u);  // what overflowed
+    EXPECT_EQ(state().cr2, 0xffff800000004ff8u);  // what overflowed
     EXPECT_EQ(frame(5)[4], 0xffff800000005000u);
 }
 
