@@ -18,6 +18,11 @@ constexpr const char* footer = R"(Examples:
 The guest's first serial port is standard input and output. On a terminal every key goes to the guest,
 Ctrl-C included; Ctrl-A x quits, Ctrl-A p presses the power button, Ctrl-A h lists such keys.
 
+With --gdb 1234, as with QEMU's -s, "target remote :1234" in gdb attaches to the running guest and halts it; add
+--gdb-wait, as QEMU's -S, to halt it before its first instruction, also after a reset. Processors are gdb's threads,
+addresses are those of the current thread's page tables, "monitor help" lists what else there is. "detach" or
+leaving gdb lets the guest run on.
+
 Exit status:
   0    the guest powered itself off, or Ctrl-A x was pressed
   2    an option or a file is not as it must be; nothing was run
@@ -78,6 +83,13 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("ACTION")
         ->transform(one_of<OnReset>({{"restart", OnReset::restart}, {"exit", OnReset::exit}}))
         ->default_str("restart");
+    CLI::Option* gdb =
+        run->add_option(
+               "--gdb", options.gdb,
+               "Let gdb attach at PORT, HOST:PORT or unix:PATH; without HOST from this computer only")
+            ->type_name("ADDRESS");
+    run->add_flag("--gdb-wait", options.gdb_wait, "Do not start before gdb has attached and says so")
+        ->needs(gdb);
     run->add_option_function<std::string>(
            "--stats",
            [&options](const std::string& file) {

@@ -22,6 +22,8 @@ struct RunOptions {
     machine::Mode mode = machine::Mode::automatic;
     bool lockstep = false;
     OnReset on_reset = OnReset::restart;
+    std::string gdb;  // where a debugger may attach; empty: nowhere
+    bool gdb_wait = false;
     bool statistics = false;
     std::string statistics_file;  // empty: a table on standard error
 };

@@ -102,6 +102,12 @@ int run_command(const RunOptions& options) {
         complain(supervisor.error().message);
         return exit_codes::host_error;
     }
+    if (inputs->gdb) {
+        if (auto opened = (*supervisor)->open_gdb_door(std::move(inputs->gdb)); !opened) {
+            complain(opened.error().message);
+            return exit_codes::host_error;
+        }
+    }
     std::vector<std::string> failures;  // of all lives of the machine: a restart does not undo them
     for (;;) {
         auto end = (*supervisor)->run(inputs->request, files);

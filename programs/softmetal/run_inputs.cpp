@@ -60,6 +60,13 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
     }
     if (inputs.request.descriptor_count() > host::ControlSocket::maximum_descriptors)
         return fail(fmt::format("{} disks are too many", options.disks.size()));
+    if (!options.gdb.empty()) {
+        auto gdb = host::ListeningSocket::open(options.gdb);
+        if (!gdb) return fail(fmt::format("--gdb: {}", gdb.error().message));
+        inputs.gdb = std::move(*gdb);
+        using Debugger = machine::StartRequest::Debugger;
+        inputs.request.debugger = options.gdb_wait ? Debugger::awaited : Debugger::allowed;
+    }
     return inputs;
 }
 

@@ -2,17 +2,20 @@
 #pragma once
 
 #include "base/result.hpp"
+#include "host/listening_socket.hpp"
 #include "host/unique_fd.hpp"
 #include "machine/vm_process/protocol.hpp"
 #include "options.hpp"
 
+#include <memory>
 #include <vector>
 
 namespace softmetal {
 
 struct RunInputs {
     machine::StartRequest request;
-    std::vector<host::UniqueFd> files;  // kernel, initrd where there is one, disks
+    std::vector<host::UniqueFd> files;           // kernel, initrd where there is one, disks
+    std::unique_ptr<host::ListeningSocket> gdb;  // none without --gdb
 };
 
 [[nodiscard]] Result<RunInputs> open_run_inputs(const RunOptions& options);

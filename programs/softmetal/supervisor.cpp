@@ -3,6 +3,7 @@
 #include "host/byte_socket.hpp"
 #include "host/monotonic_time.hpp"
 
+#include <array>
 #include <csignal>
 #include <utility>
 
@@ -44,6 +45,18 @@ Result<> Supervisor::attach() {
                                  .changed = [this] { check_over(); }});
     if (!console) return std::unexpected(console.error());
     console_ = std::move(*console);
+    return {};
+}
+
+Result<> Supervisor::open_gdb_door(std::unique_ptr<host::ListeningSocket> listener) {
+    console_->notify("softmetal: gdb can attach with: target remote " + listener->address() + "\n");
+    auto door = GdbDoor::create(*loop_, std::move(listener), [this](int socket) {
+        const std::array descriptors = {socket};
+        return control_ && !process_over_ &&
+               control_->send(encode(machine::Command::attach_debugger), descriptors);
+    });
+    if (!door) return std::unexpected(door.error());
+    gdb_door_ = std::move(*door);
     return {};
 }
 
@@ -144,6 +157,7 @@ void Supervisor::send(machine::Command command) {
 
 void Supervisor::check_over() {
     if (!process_over_) return;
+    if (gdb_door_) gdb_door_->finish();
     if (console_->finished()) return loop_->stop();
     const bool told_to_stop = end_.signal != 0 || end_.quit;
     if (told_to_stop) deadline_->arm(host::monotonic_nanoseconds() + time_to_flush);

@@ -4,6 +4,7 @@
 
 #include "base/result.hpp"
 #include "console.hpp"
+#include "gdb_door.hpp"
 #include "host/child_process.hpp"
 #include "host/control_socket.hpp"
 #include "host/event_loop.hpp"
@@ -31,6 +32,8 @@ class Supervisor {
  public:
     /// Takes the terminal and the signals over.
     [[nodiscard]] static Result<std::unique_ptr<Supervisor>> create();
+    /// From here on debuggers that connect are let in to the machine.
+    [[nodiscard]] Result<> open_gdb_door(std::unique_ptr<host::ListeningSocket> listener);
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
@@ -60,6 +63,7 @@ class Supervisor {
     std::unique_ptr<Console> console_;
     std::optional<host::ChildProcess> child_;
     std::optional<host::ControlSocket> control_;
+    std::unique_ptr<GdbDoor> gdb_door_;
     LifeEnd end_;
     bool process_over_ = false;
     std::unique_ptr<host::EventLoop::Timer> deadline_;

@@ -162,6 +162,10 @@ class Rewriter {
         u8 opcode = i_.bytes[i_.layout.opcode];
         // MOV with an absolute offset becomes the ModRM form: A0..A3 -> 8A, 8B, 88, 89.
         if (moffs_) opcode = static_cast<u8>(opcode < 0xa2 ? opcode - 0xa0 + 0x8a : opcode - 0xa2 + 0x88);
+        // 82 is 80 once more, and invalid in 64-bit code (SDM vol. 3, ch. 23.15).
+        if (i_.mode != 8 && opcode == 0x82 && i_.layout.encoding == Encoding::legacy &&
+            opcode_start_ == i_.layout.opcode)
+            opcode = 0x80;
         if (fields_.opcode_names_register) opcode = static_cast<u8>((opcode & ~7) | (fields_.opcode & 7));
         emit(opcode);
     }

@@ -36,4 +36,12 @@ class TimerFactory {
     [[nodiscard]] virtual std::unique_ptr<Timer> create_timer(std::function<void()> callback) = 0;
 };
 
+/// Virtual time stands still between the two. Only while every vCPU is stopped; one thread at a time.
+class TimeControl {
+ public:
+    virtual ~TimeControl() = default;
+    virtual void pause() = 0;
+    virtual void resume() = 0;
+};
+
 }  // namespace softmetal::bus

@@ -110,10 +110,12 @@ u64 LinearMemory::read_slow(GuestLinear a, unsigned size, Privilege p) {
         // A device sees the guest's own width, aligned or not.
         if (!first.place.host && !vcpu_.memory.page(first.place.physical))
             return device_read(first.place.physical, size);
+        vcpu_.note_access(a, size, Access::read);
         read_part(first, reinterpret_cast<std::byte*>(&value));
         return value;
     }
     const Part second{fill(a + in_first, Access::read, p), size - in_first};
+    vcpu_.note_access(a, size, Access::read);
     read_part(first, reinterpret_cast<std::byte*>(&value));
     read_part(second, reinterpret_cast<std::byte*>(&value) + in_first);
     return value;
@@ -128,11 +130,13 @@ void LinearMemory::write_slow(GuestLinear a, unsigned size, u64 value, Privilege
             device_write(first.place.physical, size, value);
         else
             write_part(first, bytes);
+        vcpu_.note_access(a, size, Access::write);
         return;
     }
     const Part second{fill(a + in_first, Access::write, p), size - in_first};
     write_part(first, bytes);
     write_part(second, bytes + in_first);
+    vcpu_.note_access(a, size, Access::write);
 }
 
 // --- any length
@@ -143,22 +147,28 @@ void LinearMemory::read_bytes(GuestLinear a, std::span<std::byte> into, Privileg
     if (crosses) static_cast<void>(fill(a, Access::read, p));
     for (u64 next = page_size - a.offset(); next < into.size(); next += page_size)
         static_cast<void>(fill(a + next, Access::read, p));
+    const GuestLinear start = a;
+    const u64 size = into.size();
     while (!into.empty()) {
         const auto chunk = static_cast<unsigned>(std::min<u64>(into.size(), page_size - a.offset()));
         read_part({fill(a, Access::read, p), chunk}, into.data());
         into = into.subspan(chunk);
         a.value += chunk;
     }
+    vcpu_.note_access(start, size, Access::read);
 }
 
 void LinearMemory::write_bytes(GuestLinear a, std::span<const std::byte> from, Privilege p) {
     if (a.offset() + from.size() > page_size) probe_write(a, from.size(), p);
+    const GuestLinear start = a;
+    const u64 size = from.size();
     while (!from.empty()) {
         const auto chunk = static_cast<unsigned>(std::min<u64>(from.size(), page_size - a.offset()));
         write_part({fill(a, Access::write, p), chunk}, from.data());
         from = from.subspan(chunk);
         a.value += chunk;
     }
+    vcpu_.note_access(start, size, Access::write);
 }
 
 u8* LinearMemory::in_place(GuestLinear a, unsigned size, Access access, Privilege p) {

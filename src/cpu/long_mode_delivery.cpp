@@ -69,11 +69,15 @@ void enter_long_mode_handler(Vcpu& vcpu, const GateEvent& event) {
     if (!is_canonical(bottom.value) || !is_canonical(rsp - 1)) raise(Vector::stack_fault, 0);
     const Privilege stack_privilege = new_cpl == 3 ? Privilege::user : system;
     mark_accessed(vcpu, selector, code);
-    if (u8* host = vcpu.linear.in_place(bottom, size, Access::write, stack_privilege))
+    if (u8* host = vcpu.linear.in_place(bottom, size, Access::write, stack_privilege)) {
         std::memcpy(host, &frame[skipped], size);
-    else
+    } else {
+        // The frame is pushed: the topmost slot that cannot be written is the one that faults.
+        for (u64 slot = rsp; slot != bottom.value; slot -= sizeof(u64))
+            vcpu.linear.probe_write({slot - sizeof(u64)}, sizeof(u64), stack_privilege);
         vcpu.linear.write_bytes(bottom, std::as_bytes(std::span(frame)).subspan(skipped * sizeof(u64)),
                                 stack_privilege);
+    }
 
     state.gpr[x86::rsp] = bottom.value;
     state.seg(Segment::cs) = code.as_segment(static_cast<u16>((selector & ~3u) | new_cpl));

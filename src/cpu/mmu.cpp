@@ -90,6 +90,18 @@ std::expected<Mmu::Translation, GuestException> Mmu::translate(GuestLinear a, Ac
     return Translation{{mapping->physical_page() | a.offset()}, mapping->has(PageMapping::global)};
 }
 
+std::optional<GuestPhysical> Mmu::peek(GuestLinear a) const {
+    if (!state_.paging()) return GuestPhysical{a.value & 0xffffffff};
+    if (!state_.long_mode_active())
+        a.value &= 0xffffffff;
+    else if (!is_canonical(a.value))
+        return std::nullopt;
+    UsedEntries used;
+    const PageWalk walk = walk_page_tables(state_, memory_, a, used);
+    if (!walk.found) return std::nullopt;
+    return GuestPhysical{walk.mapping.physical_page() | a.offset()};
+}
+
 // flatten: nothing this reaches may be a copy that another file compiled with vector registers.
 [[gnu::flatten]] std::expected<Mmu::Fill, GuestException> Mmu::fill(GuestLinear a, Access access,
                                                                     Privilege p) {
@@ -97,7 +109,7 @@ std::expected<Mmu::Translation, GuestException> Mmu::translate(GuestLinear a, Ac
     if (!mapping) return std::unexpected(mapping.error());
     const GuestPhysical physical{mapping->physical_page() | a.offset()};
     u8* const host = memory_.page(physical);
-    if (!host) return Fill{physical, nullptr};
+    if (!host || (debugger_ && debugger_->keeps_out_of_tlb(a, access))) return Fill{physical, nullptr};
 
     const bool global = mapping->has(PageMapping::global);
     if (access == Access::execute) {

@@ -3,6 +3,7 @@
 
 #include "base/counters.hpp"
 #include "cpu/cpu_model.hpp"
+#include "cpu/debugger_port.hpp"
 #include "cpu/guest_exception.hpp"
 #include "cpu/second_level_tlb.hpp"
 #include "cpu/state.hpp"
@@ -10,6 +11,7 @@
 #include "memory/guest_memory.hpp"
 
 #include <expected>
+#include <optional>
 
 namespace softmetal {
 
@@ -49,9 +51,13 @@ class Mmu {
     [[nodiscard]] std::expected<Translation, GuestException> translate(GuestLinear a, Access access,
                                                                        Privilege p);
 
+    /// Where `a` lies, without checks of rights, without setting A and D, without the TLB. None where it is
+    /// not mapped. For debuggers.
+    [[nodiscard]] std::optional<GuestPhysical> peek(GuestLinear a) const;
+
     /// Serves a TLB miss: translates, and enters the page into the TLB where that is allowed. `host` is the
     /// address of the byte in RAM; null where the access must not go straight to RAM: device memory, or a
-    /// write to a code page.
+    /// write to a code page, or a page that a debugger watches.
     struct Fill {
         GuestPhysical physical;
         u8* host = nullptr;
@@ -82,6 +88,8 @@ class Mmu {
     /// Physical page `a` became a code page: no TLB may keep it writable. On the vCPU's thread, or while it
     /// is stopped; the page is marked first, so that no later fill makes it writable again.
     void revoke_write(GuestPhysical a);
+    /// Pages that this debugger has a breakpoint or watchpoint in are not entered into the TLB.
+    void keep_out_for(const DebuggerPort& debugger) { debugger_ = &debugger; }
     void observe_flushes(TlbFlushObserver* observer) { observer_ = observer; }
     /// From here on every page that is about to be written is reported once, until the next call.
     void observe_writes(PageWriteObserver* observer);
@@ -136,6 +144,7 @@ class Mmu {
     Counters& counters_;
     TlbFlushObserver* observer_ = nullptr;
     PageWriteObserver* write_observer_ = nullptr;
+    const DebuggerPort* debugger_ = nullptr;
     u64 loaded_cr3_ = 0;
     static constexpr unsigned large_region_shift = 22;  // pages of 2 and 4 MiB
     LargePageRegions<large_region_shift> large_pages_;

@@ -69,21 +69,6 @@ SegmentRegister load_data_segment(Vcpu& vcpu, u16 selector) {
 
 }  // namespace
 
-u64 Descriptor::base() const {
-    return bits(low, 39, 16) | bits(low, 63, 56) << 24 | (high & 0xffffffff) << 32;
-}
-
-u32 Descriptor::limit() const {
-    const u32 raw = static_cast<u32>(bits(low, 15, 0) | bits(low, 51, 48) << 16);
-    return low & bit(55) ? raw << 12 | 0xfff : raw;
-}
-
-u32 Descriptor::attributes() const { return static_cast<u32>(bits(low, 55, 40)) & 0xf0ff; }
-
-SegmentRegister Descriptor::as_segment(u16 selector) const {
-    return {.selector = selector, .attributes = attributes(), .base = base(), .limit = limit()};
-}
-
 bool within_limit(const SegmentRegister& segment, u64 offset, unsigned size) {
     const u32 a = segment.attributes;
     const bool expand_down = !(a & attribute::code) && a & attribute::expand_down_or_conforming;

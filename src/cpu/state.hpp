@@ -74,6 +74,7 @@ struct CpuState {
     std::array<u64, 11> mtrr_fixed{};
 
     InterruptShadow shadow = InterruptShadow::none;
+    u64 debug_put_off = 0;  // DR6 bits of the #DB that waits behind the MOV SS shadow
     Activity activity = Activity::running;
     bool nmi_blocked = false;  // until the next IRET
 
@@ -103,6 +104,10 @@ struct CpuState {
     [[nodiscard]] unsigned code_size() const {
         if (code64()) return 8;
         return seg(x86::Segment::cs).attributes & x86::segment_attribute::default_big ? 4 : 2;
+    }
+    /// Where the next instruction lies.
+    [[nodiscard]] u64 linear_rip() const {
+        return code64() ? rip : (seg(x86::Segment::cs).base + rip) & 0xffffffff;
     }
     /// Width of the stack pointer, in bytes: 2, 4 or 8.
     [[nodiscard]] unsigned stack_size() const {

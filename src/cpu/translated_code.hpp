@@ -10,7 +10,8 @@
 namespace softmetal {
 
 /// Guest RIP -> translation, direct-mapped; one cache per privilege, because a translation is good for one
-/// only. User code's RIPs are XORed with TranslatedCodeArea::jump_tag.
+/// only. User code's RIPs are XORed with TranslatedCodeArea::jump_tag; those of 32-bit code have `code32_bit`
+/// set, which no canonical address below 2^63 has.
 struct JumpCache {
     static constexpr unsigned entry_count = 16384;  // a power of two
     struct Entry {
@@ -19,6 +20,7 @@ struct JumpCache {
     };
     /// Not canonical, so never a RIP.
     static constexpr u64 empty = u64{1} << 63;
+    static constexpr unsigned code32_bit = 47;
 
     std::array<Entry, entry_count> entries{};
 
@@ -39,6 +41,8 @@ struct TranslatedCodeArea {
     u64 scratch = 0;       // of one instruction, across its own TLB misses
     u64 fault_linear = 0;  // the address a slow path was asked about
     u64 jump_tag = 0;      // of the current address space, in bits 62..48
+    // For 32-bit code: offsets below are accessible, for reads and writes.
+    u64 fs_end = 0, gs_end = 0;
     std::array<JumpCache, privilege_count> jump_cache{};
 };
 

@@ -32,6 +32,7 @@ Vcpu::Vcpu(unsigned vcpu_index, const CpuModel& cpu_model, Surroundings surround
       state(block.state),
       mmu(block.state, block.tlb, surroundings.memory, counters),
       linear(*this) {
+    mmu.keep_out_for(debugger);
     reset();
 }
 
@@ -106,6 +107,11 @@ void Vcpu::request(u32 attention_bits) {
 void Vcpu::open_interrupt_window() {
     block.interrupt_waits_for = 0;
     block.attention.fetch_or(attention::interrupt);
+}
+
+void Vcpu::stop_for_debugger(const DebuggerStop& stop) {
+    debugger.note(stop);
+    request(attention::debugger);
 }
 
 void Vcpu::wait_for_attention() { block.attention.wait(0); }

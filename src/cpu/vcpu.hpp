@@ -9,6 +9,7 @@
 #include "bus/clock.hpp"
 #include "bus/interrupts.hpp"
 #include "cpu/cpu_model.hpp"
+#include "cpu/debugger_port.hpp"
 #include "cpu/linear_memory.hpp"
 #include "cpu/mmu.hpp"
 #include "cpu/state.hpp"
@@ -25,8 +26,9 @@ namespace attention {
 inline constexpr u32 interrupt = 1u << 0;  // the local APIC may have something deliverable
 inline constexpr u32 nmi = 1u << 1;
 inline constexpr u32 init = 1u << 2;
-inline constexpr u32 startup = 1u << 3;  // vector in Vcpu::startup_vector
-inline constexpr u32 stop = 1u << 4;     // somebody stops all vCPUs, or the machine ends
+inline constexpr u32 startup = 1u << 3;   // vector in Vcpu::startup_vector
+inline constexpr u32 stop = 1u << 4;      // somebody stops all vCPUs, or the machine ends
+inline constexpr u32 debugger = 1u << 5;  // a debugger single-steps, or has a reason to stop
 }  // namespace attention
 
 /// What translated code reaches through its segment base, and the interpreter directly. Standard layout.
@@ -73,6 +75,7 @@ class Vcpu final : public bus::CpuInterruptPort {
     CpuState& state;   // block.state
     Mmu mmu;
     LinearMemory linear;
+    DebuggerPort debugger;
 
     /// Power-up.
     void reset();
@@ -100,6 +103,15 @@ class Vcpu final : public bus::CpuInterruptPort {
     }
     /// Sleeps until attention is non-zero or `stop` has been requested. The vCPU's thread.
     void wait_for_attention();
+    /// What a debugger asked to be told has happened: the run loop stops the machine at the next instruction
+    /// boundary. The vCPU's thread.
+    void stop_for_debugger(const DebuggerStop& stop);
+    /// Of every access to RAM that does not go through the TLB, once it is sure to be made.
+    void note_access(GuestLinear a, u64 size, Access access) {
+        if (debugger.watches()) [[unlikely]]
+            if (const Watchpoint* hit = debugger.watchpoint_hit(a, size, access))
+                stop_for_debugger({DebuggerStop::Reason::watchpoint, *hit});
+    }
     [[nodiscard]] u8 startup_vector() const { return startup_vector_.load(); }
 
  private:

@@ -103,6 +103,8 @@ struct Instruction {
 
     [[nodiscard]] std::span<const u8> encoding() const { return {bytes.data(), length}; }
     [[nodiscard]] const Operand& operand(unsigned i) const { return operands[i]; }
+    /// An instruction pointer as wide as it is in this code: EIP outside of 64-bit mode.
+    [[nodiscard]] u64 cut_to_code(u64 rip) const { return mode == 8 ? rip : rip & 0xffff'ffff; }
 };
 
 }  // namespace softmetal

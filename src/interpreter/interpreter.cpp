@@ -7,6 +7,7 @@
 
 #include <Zydis/Zydis.h>
 #include <algorithm>
+#include <utility>
 
 namespace softmetal {
 
@@ -70,8 +71,10 @@ struct Interpreter::Parts {
         const auto place = vcpu.mmu.fill(at, Access::execute, vcpu.mmu.fetch_privilege());
         if (!place) throw place.error();
         const auto size = static_cast<unsigned>(std::min<u64>(most, page_size - at.offset()));
-        if (place->host) {
-            std::memcpy(into, place->host, size);
+        // Not in the TLB where a debugger has a breakpoint in the page.
+        const u8* ram = place->host ? place->host : vcpu.memory.pointer(place->physical);
+        if (ram) {
+            std::memcpy(into, ram, size);
         } else {
             for (unsigned n = 0; n < size; n++)
                 into[n] = static_cast<u8>(vcpu.mmio.read(place->physical.value + n, 1));
@@ -116,16 +119,33 @@ struct Interpreter::Parts {
         operation.run(vcpu, i, operation.extra);
     }
 
-    /// No single-stepping, breakpoint, RF or shadow to look after?
+    /// No single-stepping, breakpoint, RF, shadow or debugger to look after?
     [[nodiscard]] bool plain() const {
         return !((state.rflags & (flags::tf | flags::rf)) | (state.dr7 & 0xff) |
-                 static_cast<u64>(state.shadow));
+                 static_cast<u64>(state.shadow) | vcpu.debugger.active());
     }
 
-    /// One instruction with everything that plain() leaves out (SDM vol. 3, ch. 6.8.3 and 17.3).
+    /// One instruction with everything that plain() leaves out. Nothing happens where a debugger's breakpoint
+    /// comes before it.
     void execute_carefully() {
+        if (!vcpu.debugger.active()) {
+            execute_with_traps();
+            return;
+        }
+        const GuestLinear at = fetch_address(state.code_size());
+        if (vcpu.debugger.stops_before(at))
+            return vcpu.stop_for_debugger({DebuggerStop::Reason::breakpoint, {}});
+        vcpu.debugger.executed(at, false);  // also where it faults
+        const bool unfinished = execute_with_traps();
+        vcpu.debugger.executed(at, unfinished);
+    }
+
+    /// TF, RF, the shadow and the guest's own breakpoints (SDM vol. 3, ch. 6.8.3 and 17.3). True where a
+    /// repeated string instruction has iterations left.
+    bool execute_with_traps() {
         const bool held_off = state.shadow == InterruptShadow::mov_ss;
         state.shadow = InterruptShadow::none;
+        const u64 put_off = std::exchange(state.debug_put_off, 0);
         const bool watching = interpreter::breakpoints_enabled(state);
         if (watching && !held_off && !(state.rflags & flags::rf))
             if (const u64 hits =
@@ -135,22 +155,29 @@ struct Interpreter::Parts {
         const CachedOperation& found = fetch();
         state.rflags &= ~flags::rf;  // a fault sets it again in the flags it pushes
         const Instruction& i = found.operation.instruction;
+        bool unfinished = false;
         if (!watching) {
             execute(found);
-            trap_after(i, stepping, 0);
+            unfinished = state.rip == start && repeats(i);
+            trap_after(i, stepping, put_off);
         } else {
             state.rip += i.length;  // what addresses count from
             const interpreter::WatchedAccesses accesses(state, i);
             state.rip = start;
             execute(found);
             // Between the iterations of REP an instruction breakpoint does not hit again.
-            if (state.rip == start && repeats(i)) state.rflags |= flags::rf;
-            trap_after(i, stepping, accesses.hits(state));
+            unfinished = state.rip == start && repeats(i);
+            if (unfinished) state.rflags |= flags::rf;
+            trap_after(i, stepping, put_off | accesses.hits(state));
         }
+        return unfinished;
     }
 
     void trap_after(const Instruction& i, bool stepping, u64 dr6) {
-        if (state.shadow == InterruptShadow::mov_ss) return;
+        if (state.shadow == InterruptShadow::mov_ss) {
+            state.debug_put_off = dr6;  // a single step is not put off but dropped (SDM vol. 3, ch. 6.8.3)
+            return;
+        }
         if (stepping && !(enters_handler(i) && !(state.rflags & flags::tf))) dr6 |= single_step;
         if (dr6) throw GuestException{.vector = x86::Vector::debug, .trap = true, .dr6 = dr6};
     }

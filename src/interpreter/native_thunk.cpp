@@ -468,6 +468,8 @@ void run_native(Vcpu& vcpu, const Instruction& i, const NativeThunk& thunk) {
         if (vector == x86::Vector::simd_floating_point) {
             state.extended.mxcsr = frame.fault_mxcsr;
             if (i.uses_x87) enter_mmx_state(state.extended);
+            // A system that has not said it knows of #XM gets #UD (SDM vol. 3, table 2-4).
+            if (!(state.cr4 & x86::cr4::osxmmexcpt)) raise_ud();
         }
         if (x86::has_error_code(vector)) raise(vector, 0);
         raise(vector);

@@ -130,7 +130,9 @@ u8* atomic_pointer(Vcpu& vcpu, GuestLinear a, unsigned size) {
     const auto place = vcpu.mmu.fill(a, Access::write, p);
     if (!place) throw place.error();
     u8* ram = vcpu.memory.pointer(place->physical);
-    if (ram) vcpu.memory.about_to_write(place->physical, size);  // a code page: in place, but announced
+    if (!ram) return nullptr;
+    vcpu.memory.about_to_write(place->physical, size);  // a code page: in place, but announced
+    vcpu.note_access(a, size, Access::write);           // or one that a debugger watches
     return ram;
 }
 

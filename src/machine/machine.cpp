@@ -63,6 +63,7 @@ std::string_view to_string(EndReason reason) {
 struct Machine::Parts final : bus::PlatformControl {
     std::unique_ptr<Board> board;
     mutable monitor::StopGate gate;
+    std::optional<monitor::DebugControl> debug;
     std::vector<std::unique_ptr<monitor::Engine>> engines;  // one a vCPU
 
     std::mutex mutex;
@@ -86,7 +87,7 @@ struct Machine::Parts final : bus::PlatformControl {
         const host::FaultStack fault_stack;
         Vcpu& vcpu = *board->vcpus()[index];
         try {
-            if (monitor::run_vcpu(vcpu, *engines[index], gate) == monitor::RunEnd::shutdown)
+            if (monitor::run_vcpu(vcpu, *engines[index], gate, &*debug) == monitor::RunEnd::shutdown)
                 end_with({EndReason::triple_fault, fmt::format("processor {} shut down (triple fault)\n{}",
                                                                index, monitor::register_dump(vcpu.state))});
         } catch (const std::exception& e) {
@@ -106,12 +107,14 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
     auto board = Board::create(config, resources, *parts);
     if (!board) return std::unexpected(board.error());
     parts->board = std::move(*board);
+    parts->debug.emplace(parts->gate, resources.time_control);
     if (auto r = boot(*parts->board, config, resources); !r) return std::unexpected(r.error());
     for (const auto& vcpu : parts->board->vcpus()) {
         auto engine = choose_engine(config, *vcpu);
         if (!engine) return std::unexpected(engine.error());
         parts->engines.push_back(std::move(*engine));
         parts->gate.add(*vcpu);
+        parts->debug->add(*vcpu);
     }
     return std::unique_ptr<Machine>(new Machine(std::move(parts)));
 }
@@ -129,6 +132,10 @@ MachineEnd Machine::run() {
 }
 
 void Machine::request_stop() { parts_->end_with({EndReason::stopped, {}}); }
+
+void Machine::request_reset() { parts_->request_reset(); }
+
+monitor::DebugControl& Machine::debug_control() { return *parts_->debug; }
 
 void Machine::press_power_button() { parts_->board->press_power_button(); }
 

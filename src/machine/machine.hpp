@@ -1,4 +1,4 @@
-// A whole virtual machine: board, processors and the threads that run them, behind five calls.
+// A whole virtual machine: board, processors and the threads that run them, behind a few calls.
 #pragma once
 
 #include "base/integers.hpp"
@@ -6,6 +6,7 @@
 #include "bus/backends/block_store.hpp"
 #include "bus/backends/byte_stream.hpp"
 #include "bus/clock.hpp"
+#include "monitor/debug_control.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -37,7 +38,8 @@ struct MachineResources {
     const bus::Clock& clock;
     std::vector<bus::BlockStore*> disks;
     std::function<void(std::span<std::byte>)> entropy;
-    i64 wall_clock_seconds = 0;  // since 1970, UTC, at virtual time 0
+    i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
+    bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
 };
 
 enum class EndReason { power_off, reset, triple_fault, stopped, internal_error };
@@ -63,8 +65,13 @@ class Machine {
 
     /// Any thread; run() returns soon after.
     void request_stop();
+    /// As if the guest had asked for it. Any thread.
+    void request_reset();
     /// The ACPI power button, once. Any thread.
     void press_power_button();
+
+    /// For a debugger's thread; also before run().
+    [[nodiscard]] monitor::DebugControl& debug_control();
 
     /// Counters by name, summed and by vCPU. Exact once run() has returned.
     [[nodiscard]] nlohmann::json statistics() const;

@@ -17,7 +17,8 @@ class Engine {
     [[nodiscard]] virtual std::string_view name() const = 0;
     /// Which counter the time spent in run() belongs to.
     [[nodiscard]] virtual u64 Counters::*time_counter() const = 0;
-    /// Runs at least one instruction, whatever asks for attention: the run loop has just looked. Then goes on
+    /// Runs at least one instruction, whatever asks for attention: the run loop has just looked; none where a
+    /// debugger's breakpoint comes before it. Then goes on
     /// until attention is raised, the CPU is no longer running, or about `budget` instructions are done.
     virtual void run(u64 budget) = 0;
     /// How often which instruction left the engine's fast path, most frequent first. While the vCPU is

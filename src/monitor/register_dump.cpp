@@ -19,6 +19,8 @@ void segment_line(std::string& out, std::string_view name, const x86::SegmentReg
                    s.selector, s.base, s.limit, s.attributes);
 }
 
+}  // namespace
+
 std::string_view activity_name(Activity activity) {
     switch (activity) {
         case Activity::running: return "running";
@@ -28,8 +30,6 @@ std::string_view activity_name(Activity activity) {
     }
     return "?";
 }
-
-}  // namespace
 
 std::string register_dump(const CpuState& state) {
     std::string out;

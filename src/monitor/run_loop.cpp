@@ -45,8 +45,8 @@ class Departure {
 
 }  // namespace
 
-RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate) {
-    if (!gate.enter()) return RunEnd::stopped;
+RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate, DebugControl* debug) {
+    if (!gate.enter(vcpu)) return RunEnd::stopped;
     const Departure departure(gate);
     TimeAccount time(vcpu.clock, vcpu.counters);
     engine.catch_up();
@@ -59,12 +59,27 @@ RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate) {
             engine.catch_up();
             continue;
         }
-        if (wanted && take_pending_event(vcpu)) continue;
+        if (debug && vcpu.debugger.stop()) {
+            time.charge(nullptr);
+            debug->vcpu_stopped(vcpu);
+            continue;
+        }
+        // A step is one instruction, not an interrupt handler's first. A sleeping vCPU steps when it wakes.
+        const bool stepping = vcpu.debugger.stepping();
+        const bool steps_now = stepping && vcpu.state.activity == Activity::running;
+        if (stepping && !steps_now) vcpu.block.attention.fetch_and(~attention::debugger);
+        if (wanted && !steps_now && take_pending_event(vcpu)) {
+            if (stepping) vcpu.stop_for_debugger({DebuggerStop::Reason::step, {}});
+            continue;
+        }
         switch (vcpu.state.activity) {
-            case Activity::shutdown: return RunEnd::shutdown;
+            case Activity::shutdown:
+                if (debug && debug->catches_shutdown(vcpu)) break;
+                return RunEnd::shutdown;
             case Activity::running:
                 time.charge(engine.time_counter());
                 engine.run(instructions_per_slice);
+                if (stepping) vcpu.stop_for_debugger({DebuggerStop::Reason::step, {}});
                 break;
             case Activity::halted:
             case Activity::wait_for_startup:

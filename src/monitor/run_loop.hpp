@@ -2,6 +2,7 @@
 // end.
 #pragma once
 
+#include "monitor/debug_control.hpp"
 #include "monitor/engine.hpp"
 #include "monitor/stop_gate.hpp"
 
@@ -9,6 +10,6 @@ namespace softmetal::monitor {
 
 enum class RunEnd { stopped, shutdown };
 
-[[nodiscard]] RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate);
+[[nodiscard]] RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate, DebugControl* debug = nullptr);
 
 }  // namespace softmetal::monitor

@@ -1,5 +1,7 @@
 #include "monitor/stop_gate.hpp"
 
+#include <algorithm>
+
 namespace softmetal::monitor {
 
 void StopGate::add(Vcpu& vcpu) {
@@ -12,10 +14,29 @@ void StopGate::request_stops() {
 }
 
 void StopGate::pause() {
-    std::unique_lock lock(mutex_);
+    begin_pause();
+    wait_until_paused();
+}
+
+void StopGate::begin_pause() {
+    const std::lock_guard lock(mutex_);
     pauses_++;
     request_stops();
+}
+
+void StopGate::wait_until_paused() {
+    std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return parked_ == vcpus_.size(); });
+}
+
+void StopGate::hold(const Vcpu& vcpu, bool held) {
+    const std::lock_guard lock(mutex_);
+    std::erase(held_, &vcpu);
+    if (held) held_.push_back(&vcpu);
+}
+
+bool StopGate::may_run(const Vcpu* vcpu) const {
+    return pauses_ == 0 && std::ranges::find(held_, vcpu) == held_.end();
 }
 
 void StopGate::resume() {
@@ -31,9 +52,9 @@ void StopGate::end() {
     changed_.notify_all();
 }
 
-bool StopGate::enter() {
+bool StopGate::enter(const Vcpu& vcpu) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return pauses_ == 0 || ended_; });
+    changed_.wait(lock, [&] { return may_run(&vcpu) || ended_; });
     if (ended_) return false;
     parked_--;
     return true;
@@ -45,7 +66,7 @@ bool StopGate::pass(Vcpu& vcpu) {
     vcpu.block.attention.fetch_and(~attention::stop);
     parked_++;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return pauses_ == 0 || ended_; });
+    changed_.wait(lock, [&] { return may_run(&vcpu) || ended_; });
     parked_--;
     return !ended_;
 }

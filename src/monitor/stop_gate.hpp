@@ -17,11 +17,16 @@ class StopGate {
     /// Returns when every vCPU thread stands at the gate or has left. Not from a vCPU thread. Pauses nest.
     void pause();
     void resume();
+    /// pause() in two steps. The first does not wait, so a vCPU's thread may take it too.
+    void begin_pause();
+    void wait_until_paused();
+    /// Where `held`, a resume() lets this vCPU stay where it stands. While everything is paused.
+    void hold(const Vcpu& vcpu, bool held);
     /// For good; does not wait. Any thread.
     void end();
 
     // A vCPU's thread. enter() and pass() wait out pauses; they are false where the machine ends.
-    [[nodiscard]] bool enter();
+    [[nodiscard]] bool enter(const Vcpu& vcpu);
     /// When it sees attention::stop.
     [[nodiscard]] bool pass(Vcpu& vcpu);
     /// After an enter() that was true: it will not run the guest any more.
@@ -29,8 +34,10 @@ class StopGate {
 
  private:
     void request_stops();
+    [[nodiscard]] bool may_run(const Vcpu* vcpu) const;  // mutex held
 
     std::vector<Vcpu*> vcpus_;
+    std::vector<const Vcpu*> held_;
     std::mutex mutex_;
     std::condition_variable changed_;
     unsigned pauses_ = 0;

@@ -14,6 +14,7 @@ namespace softmetal::translator {
 /// What translated code depends on besides its bytes: blocks are never shared between modes.
 struct Mode {
     Privilege privilege = Privilege::supervisor;
+    bool code32 = false;    // 32-bit code in flat segments, else 64-bit
     bool x87 = false;       // CR0.EM and TS clear
     bool sse = false;       // and CR4.OSFXSR set
     bool avx = false;       // and OSXSAVE, XCR0.AVX set
@@ -21,8 +22,16 @@ struct Mode {
     bool fsgsbase = false;  // CR4.FSGSBASE
     bool operator==(const Mode&) const = default;
     [[nodiscard]] unsigned packed() const {
-        return static_cast<unsigned>(privilege) | x87 << 2 | sse << 3 | avx << 4 | smap << 5 | fsgsbase << 6;
+        return static_cast<unsigned>(privilege) | code32 << 2 | x87 << 3 | sse << 4 | avx << 5 | smap << 6 |
+               fsgsbase << 7;
     }
+    [[nodiscard]] static constexpr unsigned privilege_of(unsigned packed) { return packed & 3; }
+    [[nodiscard]] static constexpr bool is_code32(unsigned packed) { return packed & 4; }
+    /// Modes of one family share the jump caches: there each privilege has its own, and 32-bit code its own
+    /// keys.
+    [[nodiscard]] static constexpr unsigned family_of(unsigned packed) { return packed >> 3; }
+    /// In bytes: also of the stack, of a return address and of near branches' operands.
+    [[nodiscard]] unsigned code_size() const { return code32 ? 4 : 8; }
 };
 
 /// A block is found by its linear address (code contains it), its page of RAM, and its mode; so address

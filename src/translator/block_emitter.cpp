@@ -2,6 +2,7 @@
 
 #include "x86/flags.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace softmetal::translator {
@@ -169,12 +170,28 @@ void BlockEmitter::linear_address(const Instruction& i) {
             a.lea(result, jit::ptr(base, read_register(m.index, temporary), shift, displacement));
         }
     }
-    if (m.segment == x86::Segment::fs || m.segment == x86::Segment::gs) {
-        const unsigned number = static_cast<unsigned>(m.segment);
-        a.mov(temporary, block_field(SOFTMETAL_STATE(segment) + number * sizeof(x86::SegmentRegister) +
-                                     offsetof(x86::SegmentRegister, base)));
-        a.lea(address_register, jit::ptr(address_register, temporary));
-    }
+    if (m.segment != x86::Segment::fs && m.segment != x86::Segment::gs) return;
+    if (mode.code32) return add_checked_base(m.segment, m.size);
+    a.mov(temporary, segment_base(m.segment));
+    a.lea(address_register, jit::ptr(address_register, temporary));
+}
+
+/// 32-bit code: R10 = an offset. The other segments are flat (Translator::translatable).
+void BlockEmitter::add_checked_base(x86::Segment segment, unsigned size) {
+    const asmjit::Label outside = a.newLabel();
+    release_flags(current_->live_before());
+    a.lea(temporary, jit::ptr(address_register, static_cast<i32>(std::max(size, 1u))));
+    a.cmp(temporary,
+          block_field(segment == x86::Segment::fs ? SOFTMETAL_AREA(fs_end) : SOFTMETAL_AREA(gs_end)));
+    a.ja(outside);
+    interpret_where(outside);
+    a.add(address_register.r32(), segment_base(segment, 4));
+}
+
+bool BlockEmitter::reaches(const Instruction& i) const {
+    if (!mode.code32 || !i.has_memory) return true;
+    // 16-bit addresses and constants in the code segment are rare; a bit string's operand moves on.
+    return i.memory.address_size == 4 && i.memory.segment != x86::Segment::cs;
 }
 
 void BlockEmitter::host_address(unsigned size, Access access) {
@@ -200,6 +217,21 @@ void BlockEmitter::host_address(unsigned size, Access access) {
     });
 }
 
+// --- the stack
+// --------------------------------------------------------------------------------------------------------
+
+void BlockEmitter::find_pushed_slot() {
+    a.lea(sized(address_register), jit::ptr(guest_rsp, -static_cast<i32>(slot())));
+    release_flags(current_->live_before());
+    host_address(slot(), Access::write);
+}
+
+void BlockEmitter::find_stack_slot(const jit::Gp& pointer) {
+    a.mov(sized(address_register), sized(pointer));
+    release_flags(current_->live_before());
+    host_address(slot(), Access::read);
+}
+
 // --- leaving
 // ----------------------------------------------------------------------------------------------------------
 
@@ -210,7 +242,7 @@ void BlockEmitter::interpret() {
     const Instruction& i = current_->instruction;
     Site& site = table_.sites[number];
     // Lockstep compares whole instructions only, and these it leaves to the interpreter.
-    if (chain_) site.fast_call = fast_call_of(i);
+    if (chain_ && reaches(i)) site.fast_call = fast_call_of(i);
     switch (operand_of(site.fast_call.call)) {
         case FastCallOperand::address: linear_address(i); break;
         case FastCallOperand::value:
@@ -319,10 +351,17 @@ void BlockEmitter::branch_to(u64 rip, const std::function<void(const asmjit::Lab
     jump_to(rip);
 }
 
-/// R10 = RIP <-> what the jump cache knows it by.
+/// R10 = RIP, as the jump cache knows it. Flags are released.
 void BlockEmitter::tag_jump(unsigned privilege) {
+    if (mode.code32) a.bts(address_register, JumpCache::code32_bit);
     if (privilege == static_cast<unsigned>(Privilege::user))
         a.xor_(address_register, block_field(SOFTMETAL_AREA(jump_tag)));
+}
+
+void BlockEmitter::untag_jump(unsigned privilege) {
+    if (privilege == static_cast<unsigned>(Privilege::user))
+        a.xor_(address_register, block_field(SOFTMETAL_AREA(jump_tag)));
+    if (mode.code32) a.mov(address_register.r32(), address_register.r32());
 }
 
 void BlockEmitter::jump_through_cache(u64 rip, unsigned privilege) {
@@ -335,7 +374,7 @@ void BlockEmitter::jump_through_cache(u64 rip, unsigned privilege) {
         a.jne(miss);
         a.jmp(block_field(entry + offsetof(JumpCache::Entry, code)));
         a.bind(miss);
-        tag_jump(privilege);
+        untag_jump(privilege);
     }
     a.jmp(stubs_.resolve_indirect);
 }
@@ -356,7 +395,7 @@ void BlockEmitter::jump_indirect() {
         a.jne(miss);
         a.jmp(block_field(temporary, cache + offsetof(JumpCache::Entry, code)));
         a.bind(miss);
-        tag_jump(privilege);
+        untag_jump(privilege);
     }
     a.jmp(stubs_.resolve_indirect);
 }

@@ -64,11 +64,28 @@ class BlockEmitter {
 
     // --- memory
     // ----------------------------------------------------------------------------------------------------
-    /// R10 = linear address of the memory operand. Uses R11; keeps flags.
+    /// Can linear_address find the memory operand, if there is one?
+    [[nodiscard]] bool reaches(const Instruction& i) const;
+    /// R10 = linear address of the memory operand. Uses R11; keeps flags, or releases them.
     void linear_address(const Instruction& i);
     /// R10 = host address of `size` bytes at linear address R10. Uses R11; overwrites host flags (release
     /// them first).
     void host_address(unsigned size, Access access);
+
+    // --- the stack, a slot at a time: as wide as the code, 4 or 8 bytes
+    // ----------------------------------------------------------------
+    [[nodiscard]] unsigned slot() const { return mode.code_size(); }
+    /// R10 = host address of the slot below the guest's stack pointer, to be written. Releases live flags.
+    void find_pushed_slot();
+    /// R10 = host address of the slot at `pointer`, to be read. Releases live flags.
+    void find_stack_slot(const jit::Gp& pointer);
+    /// At host address R10; loading a narrow one clears the rest of the register.
+    void load_slot(const jit::Gp& into) { a.mov(sized(into), jit::ptr(address_register, 0, slot())); }
+    void store_slot(const jit::Gp& from) { a.mov(jit::ptr(address_register, 0, slot()), sized(from)); }
+    /// Guest RSP = `from` + `distance`; flags stay.
+    void move_stack_pointer(const jit::Gp& from, i32 distance) {
+        a.lea(sized(guest_rsp), jit::ptr(from, distance));
+    }
 
     // --- leaving
     // ---------------------------------------------------------------------------------------------------
@@ -106,13 +123,19 @@ class BlockEmitter {
     [[nodiscard]] bool can_link(u64 rip, Mode target_mode) const {
         return on_our_page(rip) || (chain_ && target_mode.privilege != Privilege::user);
     }
+    void add_checked_base(x86::Segment segment, unsigned size);
     void link_to(u64 rip, Mode target_mode, const std::function<void(const asmjit::Label&)>& emit_jump);
     void jump_through_cache(u64 rip, unsigned privilege);
     void tag_jump(unsigned privilege);
+    void untag_jump(unsigned privilege);
     [[nodiscard]] bool on_our_page(u64 rip) const {
         return (rip & page_mask) == (block_.key.rip & page_mask);
     }
     void poll_attention(u16 live_in);
+    [[nodiscard]] jit::Gp sized(const jit::Gp& reg) const {
+        if (mode.code32) return reg.r32();
+        return reg;
+    }
 
     const Stubs& stubs_;
     SiteTable& table_;

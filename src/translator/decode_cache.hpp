@@ -13,16 +13,17 @@ class DecodeCache {
  public:
     DecodeCache() : entries_(entry_count) {}
 
-    /// The instruction at `code`, 64-bit code of which `available` bytes may be read.
+    /// The instruction at `code`, of which `available` bytes may be read, in code of that size.
     [[nodiscard]] std::expected<const Instruction*, DecodeError> decode_at(const u8* code,
-                                                                           std::size_t available) {
+                                                                           std::size_t available,
+                                                                           unsigned code_size) {
         Entry& entry = entries_[reinterpret_cast<u64>(code) % entry_count];
         const Instruction& known = entry.instruction;
         // Code may have changed under it.
-        if (entry.code == code && known.length <= available &&
+        if (entry.code == code && known.mode == code_size && known.length <= available &&
             std::equal(code, code + known.length, known.bytes.begin()))
             return &known;
-        auto decoded = decode({code, available}, 8);
+        auto decoded = decode({code, available}, code_size);
         if (!decoded) return std::unexpected(decoded.error());
         entry = {code, *decoded};
         return &entry.instruction;

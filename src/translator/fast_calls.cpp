@@ -1,7 +1,6 @@
 // Compiled without vector instructions; nothing here allocates or throws.
 #include "translator/fast_calls.hpp"
 
-#include "cpu/far_transfer.hpp"
 #include "cpu/segmentation.hpp"
 
 #include <Zydis/Zydis.h>
@@ -10,29 +9,44 @@
 namespace softmetal::translator {
 namespace {
 
+namespace attribute = x86::segment_attribute;
 namespace flags = x86::flags;
 using x86::Segment;
 
 /// Elements a call moves at the most, so that events are noticed in between.
 constexpr u64 most_bytes_per_call = 256 * 1024;
 
+/// Addresses, counts and stack pointers are as wide as the code.
+u64 cut(u64 value, unsigned code_size) { return code_size == 8 ? value : value & 0xffff'ffff; }
+
+/// Loads of CS and SS have more to them.
+bool is_data_segment(const Operand& operand) {
+    return operand.kind == OperandKind::segment && operand.index != static_cast<u8>(Segment::cs) &&
+           operand.index != static_cast<u8>(Segment::ss);
+}
+
 FastCall call_of(const Instruction& i) {
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_RDTSC: return FastCall::read_time_stamp;
         case ZYDIS_MNEMONIC_RDTSCP: return FastCall::read_time_stamp_and_id;
+        case ZYDIS_MNEMONIC_POPFD:
         case ZYDIS_MNEMONIC_POPFQ: return FastCall::pop_flags;
+        // Outside of 64-bit mode they leave half of the registers alone.
         case ZYDIS_MNEMONIC_XSAVEC:
-        case ZYDIS_MNEMONIC_XSAVEC64: return FastCall::save_extended;
+        case ZYDIS_MNEMONIC_XSAVEC64: return i.mode == 8 ? FastCall::save_extended : FastCall::none;
         case ZYDIS_MNEMONIC_XRSTOR:
-        case ZYDIS_MNEMONIC_XRSTOR64: return FastCall::restore_extended;
+        case ZYDIS_MNEMONIC_XRSTOR64: return i.mode == 8 ? FastCall::restore_extended : FastCall::none;
         case ZYDIS_MNEMONIC_MOV:
-            // Loads of CS and SS have more to them.
-            return i.operands[0].kind == OperandKind::segment && i.operands[1].kind == OperandKind::gpr &&
-                           i.operands[0].index != static_cast<u8>(Segment::cs) &&
-                           i.operands[0].index != static_cast<u8>(Segment::ss)
-                       ? FastCall::load_null_segment
+            return is_data_segment(i.operands[0]) && i.operands[1].kind == OperandKind::gpr
+                       ? FastCall::load_segment
                        : FastCall::none;
-        case ZYDIS_MNEMONIC_SYSCALL: return FastCall::system_call;
+        case ZYDIS_MNEMONIC_POP:
+            return is_data_segment(i.operands[0]) && i.operand_size == i.mode ? FastCall::pop_segment
+                                                                              : FastCall::none;
+        case ZYDIS_MNEMONIC_SYSENTER: return FastCall::sysenter;
+        case ZYDIS_MNEMONIC_SYSEXIT: return i.operand_size == 4 ? FastCall::sysexit : FastCall::none;
+        case ZYDIS_MNEMONIC_IRETD: return i.mode == 4 ? FastCall::interrupt_return32 : FastCall::none;
+        case ZYDIS_MNEMONIC_SYSCALL: return i.mode == 8 ? FastCall::system_call : FastCall::none;
         case ZYDIS_MNEMONIC_SYSRET: return i.operand_size == 8 ? FastCall::system_return : FastCall::none;
         case ZYDIS_MNEMONIC_IRETQ: return FastCall::interrupt_return;
         case ZYDIS_MNEMONIC_SWAPGS: return FastCall::swap_gs;
@@ -41,14 +55,14 @@ FastCall call_of(const Instruction& i) {
         case ZYDIS_MNEMONIC_MOVSD:
         case ZYDIS_MNEMONIC_MOVSQ:
             // MOVSD is also an SSE2 instruction.
-            return i.category == ZYDIS_CATEGORY_STRINGOP && i.address_size == 8 &&
+            return i.category == ZYDIS_CATEGORY_STRINGOP && i.address_size == i.mode &&
                            i.memory.segment < Segment::fs
                        ? FastCall::move_string
                        : FastCall::none;
         case ZYDIS_MNEMONIC_STOSB:
         case ZYDIS_MNEMONIC_STOSW:
         case ZYDIS_MNEMONIC_STOSD:
-        case ZYDIS_MNEMONIC_STOSQ: return i.address_size == 8 ? FastCall::store_string : FastCall::none;
+        case ZYDIS_MNEMONIC_STOSQ: return i.address_size == i.mode ? FastCall::store_string : FastCall::none;
         default: return FastCall::none;
     }
 }
@@ -57,8 +71,10 @@ FastCall call_of(const Instruction& i) {
 
 FastCallSite fast_call_of(const Instruction& i) {
     const FastCall call = call_of(i);
+    const bool names_segment = call == FastCall::load_segment || call == FastCall::pop_segment;
     return {.call = call,
-            .size = call == FastCall::load_null_segment ? i.operands[0].index : i.operand_size,
+            .size = names_segment ? i.operands[0].index : i.operand_size,
+            .code_size = i.mode,
             .repeated = i.rep || i.repne};
 }
 
@@ -68,42 +84,22 @@ bool FastCalls::run(const FastCallSite& site, u64 next, u64 operand) {
         case FastCall::system_return: return system_return();
         case FastCall::interrupt_return: return interrupt_return();
         case FastCall::swap_gs: return swap_gs(next);
-        case FastCall::move_string: return string(true, next, site.size, site.repeated);
-        case FastCall::store_string: return string(false, next, site.size, site.repeated);
+        case FastCall::move_string: return string(true, next, site);
+        case FastCall::store_string: return string(false, next, site);
         case FastCall::read_time_stamp: return read_time_stamp(next, false);
         case FastCall::read_time_stamp_and_id: return read_time_stamp(next, true);
-        case FastCall::pop_flags: return pop_flags(next);
-        case FastCall::load_null_segment:
-            return load_null_segment(static_cast<Segment>(site.size), static_cast<u16>(operand), next);
+        case FastCall::pop_flags: return pop_flags(next, site.code_size);
+        case FastCall::load_segment:
+            return load_segment(static_cast<Segment>(site.size), static_cast<u16>(operand), next);
+        case FastCall::pop_segment: return pop_segment(static_cast<Segment>(site.size), next, site.code_size);
+        case FastCall::sysenter: return sysenter(next);
+        case FastCall::sysexit: return sysexit();
+        case FastCall::interrupt_return32: return interrupt_return32();
         case FastCall::save_extended: return save_extended(operand, next, site.size == 8);
         case FastCall::restore_extended: return restore_extended(operand, next, site.size == 8);
         case FastCall::none: break;
     }
     return false;
-}
-
-bool FastCalls::system_call(u64 next) {
-    if (!(vcpu_.state.efer & x86::efer::sce)) return false;
-    vcpu_.state.rip = next;
-    softmetal::system_call(vcpu_);
-    return true;
-}
-
-bool FastCalls::system_return() {
-    CpuState& s = vcpu_.state;
-    if (!(s.efer & x86::efer::sce) || s.cpl() != 0 || !is_canonical(s.gpr[x86::rcx]) ||
-        s.gpr[x86::r11] & flags::tf)
-        return false;
-    softmetal::system_return(vcpu_, 8);
-    return true;
-}
-
-bool FastCalls::swap_gs(u64 next) {
-    CpuState& s = vcpu_.state;
-    if (s.cpl() != 0) return false;
-    std::swap(s.seg(Segment::gs).base, s.kernel_gs_base);
-    s.rip = next;
-    return true;
 }
 
 bool FastCalls::read_time_stamp(u64 next, bool with_id) {
@@ -117,27 +113,24 @@ bool FastCalls::read_time_stamp(u64 next, bool with_id) {
     return true;
 }
 
-bool FastCalls::pop_flags(u64 next) {
+bool FastCalls::pop_flags(u64 next, unsigned slot) {
     CpuState& s = vcpu_.state;
-    const u8* top = host({s.gpr[x86::rsp]}, 8, Access::read, vcpu_.mmu.data_privilege());
+    const u64 pointer = cut(s.gpr[x86::rsp], slot);
+    const u8* top = host({pointer}, slot, Access::read, vcpu_.mmu.data_privilege());
     if (!top) return false;
-    u64 image;
-    __builtin_memcpy(&image, top, 8);
+    u64 image = 0;
+    if (slot == 4)
+        __builtin_memcpy(&image, top, 4);
+    else
+        __builtin_memcpy(&image, top, 8);
     if (image & flags::tf) return false;  // the interpreter single-steps
     u64 changeable = flags::status | flags::df | flags::nt | flags::ac | flags::id;
     const unsigned cpl = s.cpl();
     if (cpl == 0) changeable |= flags::iopl;
     if (cpl <= (s.rflags >> flags::iopl_shift & 3)) changeable |= flags::interrupt;
     s.rflags = (s.rflags & ~(changeable | flags::rf)) | (image & changeable);
-    s.gpr[x86::rsp] += 8;
+    s.gpr[x86::rsp] = cut(pointer + slot, slot);
     s.rip = next;
-    return true;
-}
-
-bool FastCalls::load_null_segment(Segment segment, u16 selector, u64 next) {
-    if (!x86::selector::is_null(selector)) return false;
-    vcpu_.state.seg(segment) = null_segment(selector);
-    vcpu_.state.rip = next;
     return true;
 }
 
@@ -152,13 +145,15 @@ u8* FastCalls::host(GuestLinear a, unsigned size, Access access, Privilege p) {
     return fill ? fill->host : nullptr;
 }
 
-bool FastCalls::string(bool moves, u64 next, unsigned element, bool repeated) {
+bool FastCalls::string(bool moves, u64 next, const FastCallSite& site) {
     CpuState& s = vcpu_.state;
     if (s.rflags & flags::df) return false;
     const Privilege p = vcpu_.mmu.data_privilege();
-    u64& destination = s.gpr[x86::rdi];
-    u64& source = s.gpr[x86::rsi];
-    u64& count = s.gpr[x86::rcx];
+    const unsigned element = site.size;
+    const bool repeated = site.repeated;
+    u64 destination = cut(s.gpr[x86::rdi], site.code_size);
+    u64 source = cut(s.gpr[x86::rsi], site.code_size);
+    u64 count = cut(s.gpr[x86::rcx], site.code_size);
     u64 left = repeated ? std::min(count, most_bytes_per_call / element) : 1;
     while (left) {
         u64 room = page_size - (destination & ~page_mask);
@@ -171,7 +166,7 @@ bool FastCalls::string(bool moves, u64 next, unsigned element, bool repeated) {
         const u64 bytes = elements * element;
         u64 n = elements;
         if (moves) {
-            source += bytes;
+            s.gpr[x86::rsi] = source = cut(source + bytes, site.code_size);
             switch (element) {
                 case 1: asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory"); break;
                 case 2: asm volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(n) : : "memory"); break;
@@ -187,87 +182,57 @@ bool FastCalls::string(bool moves, u64 next, unsigned element, bool repeated) {
                 default: asm volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(value) : "memory"); break;
             }
         }
-        destination += bytes;
-        if (repeated) count -= elements;
+        s.gpr[x86::rdi] = destination = cut(destination + bytes, site.code_size);
+        if (repeated) s.gpr[x86::rcx] = count -= elements;
         left -= elements;
     }
     if (!repeated || count == 0) s.rip = next;
     return true;
 }
 
-// --- IRETQ
-// --------------------------------------------------------------------------------------------------------------
+// --- segments
+// -----------------------------------------------------------------------------------------------------------
 
-const x86::SegmentRegister* FastCalls::known_segment(u16 selector) {
-    const DescriptorMemo::Entry& entry = memo_.entries[selector >> 3 & 7];
-    if (entry.selector != selector || selector == 0 || x86::selector::in_ldt(selector)) return nullptr;
+std::optional<x86::SegmentRegister> FastCalls::segment_of(u16 selector) {
     const CpuState& s = vcpu_.state;
+    const bool local = x86::selector::in_ldt(selector);
+    if (x86::selector::is_null(selector) || (local && !s.ldtr.usable())) return {};
     const unsigned offset = x86::selector::offset(selector);
-    if (offset + 7 > s.gdtr.limit) return nullptr;
-    const u8* where = host({s.gdtr.base + offset}, 8, Access::read, vcpu_.mmu.system_privilege());
-    if (!where) return nullptr;
-    u64 raw;
-    __builtin_memcpy(&raw, where, 8);
-    return raw == entry.raw ? &entry.segment : nullptr;
+    if (offset + 7 > (local ? s.ldtr.limit : s.gdtr.limit)) return {};
+    const GuestLinear where{(local ? s.ldtr.base : s.gdtr.base) + offset};
+    const u8* raw = host(where, 8, Access::read, vcpu_.mmu.system_privilege());
+    if (!raw) return {};
+    Descriptor descriptor;
+    __builtin_memcpy(&descriptor.low, raw, 8);
+    x86::SegmentRegister segment = descriptor.as_segment(selector);
+    constexpr u32 ready = attribute::present | attribute::not_system | attribute::accessed;
+    if ((segment.attributes & ready) != ready) return {};
+    return segment;
 }
 
-void FastCalls::remember_segments() {
-    const CpuState& s = vcpu_.state;
-    for (const Segment name : {Segment::cs, Segment::ss}) {
-        const x86::SegmentRegister& segment = s.seg(name);
-        if (!segment.usable() || x86::selector::is_null(segment.selector) ||
-            x86::selector::in_ldt(segment.selector))
-            continue;
-        const unsigned offset = x86::selector::offset(segment.selector);
-        if (offset + 7 > s.gdtr.limit) continue;
-        const u8* where = host({s.gdtr.base + offset}, 8, Access::read, vcpu_.mmu.system_privilege());
-        if (!where) continue;
-        DescriptorMemo::Entry& entry = memo_.entries[segment.selector >> 3 & 7];
-        entry.selector = segment.selector;
-        entry.segment = segment;
-        __builtin_memcpy(&entry.raw, where, 8);
-    }
-}
-
-bool FastCalls::interrupt_return() {
+bool FastCalls::load_segment(Segment name, u16 selector, u64 next) {
     CpuState& s = vcpu_.state;
-    if (s.cpl() != 0 || s.rflags & flags::nt) return false;
-    const u8* frame = host({s.gpr[x86::rsp]}, 40, Access::read, vcpu_.mmu.data_privilege());
-    if (!frame) return false;
-    u64 rip, cs_selector, new_flags, rsp, ss_selector;
-    __builtin_memcpy(&rip, frame, 8);
-    __builtin_memcpy(&cs_selector, frame + 8, 8);
-    __builtin_memcpy(&new_flags, frame + 16, 8);
-    __builtin_memcpy(&rsp, frame + 24, 8);
-    __builtin_memcpy(&ss_selector, frame + 32, 8);
-    const x86::SegmentRegister* cs = known_segment(static_cast<u16>(cs_selector));
-    if (!cs) return false;
-    const unsigned cpl = x86::selector::rpl(static_cast<u16>(cs_selector));
-    // An interrupt to an inner level leaves a null SS, and an interrupt on top of that returns to one.
-    const x86::SegmentRegister null_stack = null_segment(static_cast<u16>(ss_selector), cpl);
-    const bool null_allowed =
-        x86::selector::is_null(static_cast<u16>(ss_selector)) && cpl != 3 && (ss_selector & 3) == cpl;
-    const x86::SegmentRegister* ss =
-        null_allowed ? &null_stack : known_segment(static_cast<u16>(ss_selector));
-    if (!ss || !is_canonical(rip) || new_flags & (flags::tf | flags::nt)) return false;
-    if (!(cs->attributes & x86::segment_attribute::long_mode)) return false;
-    // As the interpreter loaded them: both of one privilege, SS writable.
-    if (cs->dpl() != cpl || ss->dpl() != cpl || ss->attributes & x86::segment_attribute::code) return false;
-    if (cpl != 0)
-        for (const Segment name : {Segment::es, Segment::fs, Segment::gs, Segment::ds}) {
-            const x86::SegmentRegister& segment = s.seg(name);
-            if (segment.usable() && segment.dpl() < cpl) return false;
-        }
-    s.nmi_blocked = false;
-    s.seg(Segment::cs) = *cs;
-    s.seg(Segment::ss) = *ss;
-    s.gpr[x86::rsp] = rsp;
-    s.rip = rip;
-    constexpr u64 taken = flags::status | flags::df | flags::rf | flags::ac | flags::id | flags::interrupt |
-                          flags::iopl | flags::vif | flags::vip | flags::nt | flags::tf;
-    s.rflags = (s.rflags & ~taken) | (new_flags & taken) | flags::always_one;
-    // RF matters to instruction breakpoints only, and there are none.
-    if (!(s.dr7 & 0xff)) s.rflags &= ~flags::rf;
+    if (x86::selector::is_null(selector)) {
+        s.seg(name) = null_segment(selector);
+    } else {
+        const auto segment = segment_of(selector);
+        if (!segment || segment->attributes & attribute::code) return false;
+        if (segment->dpl() < std::max(s.cpl(), x86::selector::rpl(selector))) return false;
+        s.seg(name) = *segment;
+    }
+    s.rip = next;
+    return true;
+}
+
+bool FastCalls::pop_segment(Segment name, u64 next, unsigned slot) {
+    CpuState& s = vcpu_.state;
+    const u64 pointer = cut(s.gpr[x86::rsp], slot);
+    const u8* top = host({pointer}, slot, Access::read, vcpu_.mmu.data_privilege());
+    u16 selector;
+    if (!top) return false;
+    __builtin_memcpy(&selector, top, 2);
+    if (!load_segment(name, selector, next)) return false;
+    s.gpr[x86::rsp] = cut(pointer + slot, slot);
     return true;
 }
 

@@ -1,5 +1,6 @@
 // Instructions of kernels that are too involved to emit and too frequent to interpret: system calls and
-// returns, SWAPGS, IRETQ, POPFQ, time stamps, string moves, XSAVEC and XRSTOR. They run in the monitor with
+// returns, SWAPGS, IRET (fast_transfers.cpp), segment loads, POPF, time stamps, string moves, XSAVEC and
+// XRSTOR (fast_extended_state.cpp). They run in the monitor with
 // the guest's vector state still in the registers.
 //
 // Each does all of its instruction, or part of the iterations of a repeated one, or answers false having
@@ -25,9 +26,13 @@ enum class FastCall : u8 {
     read_time_stamp,
     read_time_stamp_and_id,  // RDTSCP
     pop_flags,
-    load_null_segment,  // MOV to DS, ES, FS, GS, as long as the selector is null
-    save_extended,      // XSAVEC
-    restore_extended,   // XRSTOR
+    load_segment,  // MOV to DS, ES, FS, GS
+    pop_segment,
+    sysenter,
+    sysexit,
+    interrupt_return32,
+    save_extended,     // XSAVEC
+    restore_extended,  // XRSTOR
 };
 
 /// What a fast call is given beside its number: nothing, the linear address of its memory operand, or the
@@ -35,7 +40,7 @@ enum class FastCall : u8 {
 enum class FastCallOperand : u8 { none, address, value };
 [[nodiscard]] constexpr FastCallOperand operand_of(FastCall call) {
     switch (call) {
-        case FastCall::load_null_segment: return FastCallOperand::value;
+        case FastCall::load_segment: return FastCallOperand::value;
         case FastCall::save_extended:
         case FastCall::restore_extended: return FastCallOperand::address;
         default: return FastCallOperand::none;
@@ -46,22 +51,12 @@ enum class FastCallOperand : u8 { none, address, value };
 struct FastCallSite {
     FastCall call = FastCall::none;
     u8 size = 0;            // of a string element, in bytes; operand of XSAVEC, XRSTOR: 8 with REX.W; of
-                            // load_null_segment: the x86::Segment
+                            // load_segment and pop_segment: the x86::Segment
+    u8 code_size = 8;       // of the instruction's code, in bytes: 4 or 8
     bool repeated = false;  // with REP
 };
 
 [[nodiscard]] FastCallSite fast_call_of(const Instruction& i);
-
-/// Descriptors that IRETQ has loaded lately, good as long as memory still holds the same.
-class DescriptorMemo {
- public:
-    struct Entry {
-        u16 selector = 0;  // 0: none
-        u64 raw = 0;
-        x86::SegmentRegister segment;
-    };
-    std::array<Entry, 8> entries{};
-};
 
 class FastCalls {
  public:
@@ -86,18 +81,20 @@ class FastCalls {
     };
     X87Pointers loaded_x87_pointers;
 
-    /// The interpreter has just executed an IRETQ: what it loaded may be remembered. Light.
-    void remember_segments();
-
  private:
     [[nodiscard]] bool system_call(u64 next);
     [[nodiscard]] bool system_return();
     [[nodiscard]] bool interrupt_return();
     [[nodiscard]] bool swap_gs(u64 next);
-    [[nodiscard]] bool string(bool moves, u64 next, unsigned element, bool repeated);
+    [[nodiscard]] bool string(bool moves, u64 next, const FastCallSite& site);
     [[nodiscard]] bool read_time_stamp(u64 next, bool with_id);
-    [[nodiscard]] bool pop_flags(u64 next);
-    [[nodiscard]] bool load_null_segment(x86::Segment segment, u16 selector, u64 next);
+    [[nodiscard]] bool pop_flags(u64 next, unsigned slot);
+    [[nodiscard]] bool load_segment(x86::Segment name, u16 selector, u64 next);
+    [[nodiscard]] bool pop_segment(x86::Segment name, u64 next, unsigned slot);
+    [[nodiscard]] bool may_use_sysenter() const;
+    [[nodiscard]] bool sysenter(u64 next);
+    [[nodiscard]] bool sysexit();
+    [[nodiscard]] bool interrupt_return32();
     [[nodiscard]] bool save_extended(u64 where, u64 next, bool rex_w);
     [[nodiscard]] bool restore_extended(u64 where, u64 next, bool rex_w);
     /// An XSAVE area in guest memory: `split` bytes at `low`, the rest on another page.
@@ -108,12 +105,13 @@ class FastCalls {
     };
     [[nodiscard]] std::optional<AreaInMemory> find_area(GuestLinear start, unsigned size, Access access);
     [[nodiscard]] bool may_xsave(u64 where) const;
-    [[nodiscard]] const x86::SegmentRegister* known_segment(u16 selector);
+    /// The code or data segment a selector names, as its descriptor has it; none where loading it would fault
+    /// or change the descriptor. What it may be used for is the caller's to check.
+    [[nodiscard]] std::optional<x86::SegmentRegister> segment_of(u16 selector);
     [[nodiscard]] u8* host(GuestLinear a, unsigned size, Access access, Privilege p);
 
     Vcpu& vcpu_;
     std::span<const u8> code_;
-    DescriptorMemo memo_;
     ExtendedState image_;  // of XSAVEC and XRSTOR, out of the guest's reach
 };
 

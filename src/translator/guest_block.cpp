@@ -17,15 +17,15 @@ constexpr unsigned look_ahead = 6;
 /// Decodes within one page and remembers which lines of it were looked at.
 class PageReader {
  public:
-    PageReader(u64 rip, const u8* page, DecodeCache& cache)
-        : first_(rip & page_mask), page_(page), cache_(cache) {}
+    PageReader(u64 rip, const u8* page, unsigned code_size, DecodeCache& cache)
+        : first_(rip & page_mask), page_(page), code_size_(code_size), cache_(cache) {}
 
     [[nodiscard]] bool contains(u64 rip) const { return (rip & page_mask) == first_; }
 
     /// Good until the next call.
     std::expected<const Instruction*, DecodeError> decode_at(u64 rip) {
         const u64 offset = rip & ~page_mask;
-        const auto i = cache_.decode_at(page_ + offset, page_size - offset);
+        const auto i = cache_.decode_at(page_ + offset, page_size - offset, code_size_);
         const u64 last = offset + (i ? (*i)->length - 1u : 0u);
         lines |= u64{1} << (offset >> 6) | u64{1} << (last >> 6);
         return i;
@@ -41,7 +41,7 @@ class PageReader {
             live |= undecided & i.flags_read;
             undecided &= static_cast<u16>(~(i.flags_killed | live));
             if (ends_block(i)) break;
-            rip += i.length;
+            rip = i.cut_to_code(rip + i.length);
         }
         return live | undecided;
     }
@@ -49,8 +49,8 @@ class PageReader {
     u16 live_behind(const GuestInstruction& last) {
         const Instruction& i = last.instruction;
         const u64 next = last.next_rip();
-        const u64 target = next + i.immediate;
-        const bool whole_target = i.operand_size == 8;  // else AMD's, with an operand-size prefix
+        const u64 target = last.target_rip();
+        const bool whole_target = i.operand_size == code_size_;  // else an operand-size prefix cuts it
         switch (i.category) {
             case ZYDIS_CATEGORY_COND_BR:
                 if (!whole_target) return static_cast<u16>(status);
@@ -68,6 +68,7 @@ class PageReader {
  private:
     u64 first_;
     const u8* page_;
+    unsigned code_size_;
     DecodeCache& cache_;
 };
 
@@ -88,6 +89,7 @@ bool ends_block(const Instruction& i) {
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_HLT:
         case ZYDIS_MNEMONIC_POPF:
+        case ZYDIS_MNEMONIC_POPFD:
         case ZYDIS_MNEMONIC_POPFQ:
         case ZYDIS_MNEMONIC_IRET:
         case ZYDIS_MNEMONIC_IRETD:
@@ -107,8 +109,8 @@ bool ends_block(const Instruction& i) {
     return i.operands[0].kind == OperandKind::control && i.operands[0].written;
 }
 
-GuestBlock read_guest_block(u64 rip, const u8* page, DecodeCache& cache) {
-    PageReader reader(rip, page, cache);
+GuestBlock read_guest_block(u64 rip, const u8* page, unsigned code_size, DecodeCache& cache) {
+    PageReader reader(rip, page, code_size, cache);
     GuestBlock block;
     block.instructions.reserve(16);
     while (block.instructions.size() < longest_block && reader.contains(rip)) {
@@ -118,7 +120,7 @@ GuestBlock read_guest_block(u64 rip, const u8* page, DecodeCache& cache) {
             break;
         }
         const Instruction& i = block.instructions.emplace_back(**decoded, rip).instruction;
-        rip += i.length;
+        rip = i.cut_to_code(rip + i.length);
         if (ends_block(i)) break;
     }
     if (!block.instructions.empty()) {
@@ -133,14 +135,14 @@ GuestBlock read_guest_block(u64 rip, const u8* page, DecodeCache& cache) {
     return block;
 }
 
-GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page) {
+GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page, unsigned code_size) {
     const u64 offset = rip & ~page_mask;
     std::array<u8, 16> bytes;
     const std::size_t first = std::min<u64>(bytes.size(), page_size - offset);
     std::copy_n(page + offset, first, bytes.begin());
     std::copy_n(second_page, bytes.size() - first, bytes.begin() + static_cast<std::ptrdiff_t>(first));
     GuestBlock block;
-    const auto decoded = decode(bytes, 8);
+    const auto decoded = decode(bytes, code_size);
     if (!decoded) return block;
     block.instructions.push_back({.instruction = *decoded, .rip = rip, .last = true, .live_after = status});
     block.lines = ~u64{0} << (offset >> 6);

@@ -14,7 +14,11 @@ struct GuestInstruction {
     u64 rip = 0;
     bool last = false;   // of its block
     u16 live_after = 0;  // status flags that somebody may still read
-    [[nodiscard]] u64 next_rip() const { return rip + instruction.length; }
+    [[nodiscard]] u64 next_rip() const { return instruction.cut_to_code(rip + instruction.length); }
+    /// Of a relative branch that does not cut its target to 16 bits.
+    [[nodiscard]] u64 target_rip() const {
+        return instruction.cut_to_code(next_rip() + instruction.immediate);
+    }
     /// Flags this instruction or a later one may read: what must not be lost before it.
     [[nodiscard]] u16 live_before() const {
         return static_cast<u16>((live_after & ~instruction.flags_killed) | instruction.flags_read);
@@ -32,12 +36,13 @@ struct GuestBlock {
 };
 
 /// Reads from `rip`, whose page of RAM is at `page`, up to the first control transfer, the end of the page or
-/// longest_block. Empty where the first instruction is invalid or leaves the page.
-[[nodiscard]] GuestBlock read_guest_block(u64 rip, const u8* page, DecodeCache& cache);
+/// longest_block. Empty where the first instruction is invalid or leaves the page. `code_size`: 4 or 8.
+[[nodiscard]] GuestBlock read_guest_block(u64 rip, const u8* page, unsigned code_size, DecodeCache& cache);
 
 /// The one instruction that begins at the end of `page` and goes on in `second_page`. Empty where it is
 /// invalid.
-[[nodiscard]] GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page);
+[[nodiscard]] GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page,
+                                                     unsigned code_size);
 
 /// Must the block end behind this instruction?
 [[nodiscard]] bool ends_block(const Instruction& i);

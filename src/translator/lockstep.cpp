@@ -131,12 +131,14 @@ void Lockstep::describe(const Translator::BlockRun& run, const CpuState& before,
     differences_++;
     std::string text = fmt::format("lockstep: block at {:#x}, {} instructions, rflags before {:#x}\n{}",
                                    before.rip, run.instructions, before.rflags, what);
+    const ZydisMachineMode mode =
+        run.block->mode.code32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64;
     const u8* code = run.block->key.page + (before.rip & ~page_mask);
     for (unsigned n = 0; n < run.instructions; n++) {
         const unsigned offset = run.block->points[n].offset;
         ZydisDisassembledInstruction line;
         const u64 rip = before.rip + offset;
-        if (ZYAN_SUCCESS(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_64, rip, code + offset,
+        if (ZYAN_SUCCESS(ZydisDisassembleIntel(mode, rip, code + offset,
                                                page_size - ((before.rip & ~page_mask) + offset), &line)))
             text += fmt::format("    {:x}  {}\n", rip, line.text);
     }

@@ -47,4 +47,14 @@ inline const jit::Gp temporary = jit::r11;
 #define SOFTMETAL_AREA(field) (offsetof(VcpuBlock, translated) + offsetof(TranslatedCodeArea, field))
 #define SOFTMETAL_STATE(field) (offsetof(VcpuBlock, state) + offsetof(CpuState, field))
 
+[[nodiscard]] inline jit::Mem segment_field(unsigned segment, std::size_t field, u32 size) {
+    return block_field(SOFTMETAL_STATE(segment) + segment * sizeof(x86::SegmentRegister) + field, size);
+}
+[[nodiscard]] inline jit::Mem segment_selector(unsigned segment) {
+    return segment_field(segment, offsetof(x86::SegmentRegister, selector), 2);
+}
+[[nodiscard]] inline jit::Mem segment_base(x86::Segment segment, u32 size = 8) {
+    return segment_field(static_cast<unsigned>(segment), offsetof(x86::SegmentRegister, base), size);
+}
+
 }  // namespace softmetal::translator

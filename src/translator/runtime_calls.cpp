@@ -8,6 +8,7 @@ namespace softmetal {
 
 using translator::Block;
 using translator::Link;
+using translator::Mode;
 using translator::Site;
 
 /// Gives the stubs plain functions.
@@ -32,10 +33,11 @@ translator::MonitorCalls monitor_calls(Translator& t) {
             .leave = Targets::leave};
 }
 
-translator::Mode Translator::current_mode() const {
+Mode Translator::current_mode() const {
     const CpuState& s = vcpu_.state;
-    translator::Mode mode;
+    Mode mode;
     mode.privilege = vcpu_.mmu.data_privilege();
+    mode.code32 = !s.code64();
     mode.x87 = !(s.cr0 & (x86::cr0::em | x86::cr0::ts));
     mode.sse = mode.x87 && s.cr4 & x86::cr4::osfxsr;
     mode.avx = mode.sse && s.cr4 & x86::cr4::osxsave && s.xcr0 & x86::xcr0::avx;
@@ -52,7 +54,7 @@ u64 Translator::on_tlb_miss(u64 linear, u64 number) {
     const u64 canonical = static_cast<u64>(static_cast<i64>(linear << 16) >> 16);
     const bool straddles = (linear & ~page_mask) + site.size > page_size;
     if (linear != canonical || straddles) return 0;
-    const auto privilege = static_cast<Privilege>(site.block->key.mode & 3);
+    const auto privilege = static_cast<Privilege>(Mode::privilege_of(site.block->key.mode));
     const auto fill = vcpu_.mmu.fill({linear}, site.access, privilege);
     // What faults is the interpreter's to raise: alignment or a pending x87 exception may come first. Device
     // memory and writes to code pages are not in the TLB and never will be: it performs them.
@@ -77,10 +79,10 @@ Block* Translator::find_block(u64 rip, unsigned mode) {
 }
 
 void Translator::remember_jump(u64 rip, const Block& block) {
-    const unsigned privilege = block.key.mode & 3;
+    const unsigned privilege = Mode::privilege_of(block.key.mode);
     JumpCacheUse& use = jump_use_[privilege];
     const unsigned index = JumpCache::index(rip);
-    area().jump_cache[privilege].entries[index] = {jump_key(rip, privilege),
+    area().jump_cache[privilege].entries[index] = {jump_key(rip, block.key.mode),
                                                    host_code(block.entry_flags_saved)};
     if (use.count < JumpCacheUse::capacity)
         use.indices[use.count++] = static_cast<u16>(index);
@@ -147,22 +149,57 @@ u64 Translator::on_fast_call(u64 operand, u64 number) {
 u64 Translator::continue_at(const Site& site, u64 next) {
     if (vcpu_.block.attention.load(std::memory_order_relaxed) || !translatable()) return 0;
     const unsigned mode = current_mode().packed();
-    if (mode >> 2 != mode_ >> 2) return 0;
+    if (Mode::family_of(mode) != Mode::family_of(mode_)) return 0;
+    if (Mode::is_code32(mode)) measure_segments();
     const u64 rip = vcpu_.state.rip;
     if (rip == next && site.resume && site.block->valid && mode == site.block->key.mode)
         return host_code(site.resume);
-    const JumpCache::Entry& known = area().jump_cache[mode & 3].entries[JumpCache::index(rip)];
-    if (known.rip == jump_key(rip, mode & 3)) return known.code;
+    const JumpCache::Entry& known =
+        area().jump_cache[Mode::privilege_of(mode)].entries[JumpCache::index(rip)];
+    if (known.rip == jump_key(rip, mode)) return known.code;
     const Block* target = find_block(rip, mode);
     if (!target) return 0;
     remember_jump(rip, *target);
     return host_code(target->entry_flags_saved);
 }
 
+namespace {
+
+namespace attribute = x86::segment_attribute;
+constexpr u32 plain_mask = attribute::unusable | attribute::not_system | attribute::code |
+                           attribute::expand_down_or_conforming | attribute::writable_or_readable;
+constexpr u32 plain_data = attribute::not_system | attribute::writable_or_readable;
+
+bool covers_everything(const x86::SegmentRegister& s) { return s.base == 0 && s.limit == 0xffff'ffff; }
+
+bool flat_data(const x86::SegmentRegister& s) {
+    return covers_everything(s) && (s.attributes & plain_mask) == plain_data;
+}
+
+/// 32-bit code whose addresses are offsets in segments that allow everything (SDM vol. 3, ch. 3.2.1).
+bool flat_code32(const CpuState& s) {
+    const x86::SegmentRegister& ss = s.seg(x86::Segment::ss);
+    return !s.real_mode() && !s.v86_mode() && s.code_size() == 4 &&
+           covers_everything(s.seg(x86::Segment::cs)) && flat_data(ss) &&
+           ss.attributes & attribute::default_big && flat_data(s.seg(x86::Segment::ds)) &&
+           flat_data(s.seg(x86::Segment::es));
+}
+
+u64 end_of_plain_data(const x86::SegmentRegister& s) {
+    return (s.attributes & plain_mask) == plain_data ? u64{s.limit} + 1 : 0;
+}
+
+}  // namespace
+
+void Translator::measure_segments() {
+    area().fs_end = end_of_plain_data(vcpu_.state.seg(x86::Segment::fs));
+    area().gs_end = end_of_plain_data(vcpu_.state.seg(x86::Segment::gs));
+}
+
 bool Translator::translatable() const {
     const CpuState& s = vcpu_.state;
     const unsigned cpl = s.cpl();
-    return s.code64() && (cpl == 0 || cpl == 3) && s.shadow == InterruptShadow::none &&
+    return (s.code64() || flat_code32(s)) && (cpl == 0 || cpl == 3) && s.shadow == InterruptShadow::none &&
            !(s.rflags & (x86::flags::tf | x86::flags::rf)) && !(s.dr7 & 0xff) &&
            !(cpl == 3 && s.rflags & x86::flags::ac && s.cr0 & x86::cr0::am);
 }

@@ -31,8 +31,9 @@ u64 line_mask(u64 offset, u64 size) {
 }
 
 void emit_instruction(BlockEmitter& e) {
-    if (translate_address(e) || translate_control_transfer(e) || translate_stack(e) || translate_system(e) ||
-        translate_computation(e))
+    if (translate_address(e) || translate_control_transfer(e)) return;
+    if (e.reaches(e.current().instruction) &&
+        (translate_stack(e) || translate_string(e) || translate_system(e) || translate_computation(e)))
         return;
     e.interpret();
 }
@@ -106,6 +107,13 @@ void Translator::claim_thread() {
     addressed = &vcpu_.block;
 }
 
+void Translator::select_mode() {
+    const unsigned mode = current_mode().packed();
+    if (Mode::family_of(mode) != Mode::family_of(mode_)) forget_all_jumps();
+    mode_ = mode;
+    if (Mode::is_code32(mode)) measure_segments();
+}
+
 void Translator::run(u64 budget) {
     claim_thread();
     CpuState& state = vcpu_.state;
@@ -116,9 +124,7 @@ void Translator::run(u64 budget) {
             step_interpreter();
             continue;
         }
-        const unsigned family = current_mode().packed() >> 2;
-        if (family != mode_ >> 2) forget_all_jumps();
-        mode_ = current_mode().packed();
+        select_mode();
         const Block* block = find_or_translate();
         if (!block) {
             step_interpreter();
@@ -152,9 +158,7 @@ void Translator::enter(const Block& block) {
 std::optional<Translator::BlockRun> Translator::run_one_block() {
     claim_thread();
     if (!translatable() || vcpu_.block.attention.load(std::memory_order_relaxed)) return std::nullopt;
-    const unsigned family = current_mode().packed() >> 2;
-    if (family != mode_ >> 2) forget_all_jumps();
-    mode_ = current_mode().packed();
+    select_mode();
     const Block* block = find_or_translate();
     if (!block) return std::nullopt;
     enter(*block);
@@ -184,7 +188,6 @@ u64 Translator::on_interpret(u64 number) {
     part_flags();
     state.extended.xstate_bv = 7;
     remember_x87_pointers();
-    if (site.fast_call.call == FastCall::interrupt_return) fast_calls_.remember_segments();
     if (state.activity != Activity::running) return 0;
     return continue_at(site, next);
 }
@@ -228,13 +231,14 @@ const u8* Translator::prepare_code_page(u64 rip) {
 Block* Translator::translate(const BlockKey& key, Mode mode) {
     if (cache_->space_left() < largest_block_code) drop_everything();
     if (prepare_code_page(key.rip) != key.page) return nullptr;
-    GuestBlock guest = read_guest_block(key.rip, key.page, decode_cache_);
-    const u64 second_rip = (key.rip | ~page_mask) + 1;
+    GuestBlock guest = read_guest_block(key.rip, key.page, mode.code_size(), decode_cache_);
+    const u64 second_rip =
+        mode.code32 ? static_cast<u32>((key.rip | ~page_mask) + 1) : (key.rip | ~page_mask) + 1;
     const u8* second_page = nullptr;
     if (guest.straddles) {
         second_page = prepare_code_page(second_rip);
         if (!second_page) return nullptr;
-        guest = read_straddling_instruction(key.rip, key.page, second_page);
+        guest = read_straddling_instruction(key.rip, key.page, second_page, mode.code_size());
     }
     if (guest.instructions.empty()) return nullptr;
 
@@ -335,7 +339,7 @@ void Translator::code_about_to_change(GuestPhysical address, u64 size) {
     const bool empty = cache_->invalidate(page, line_mask(address.offset(), size), [&](Block& block) {
         dropped = true;
         JumpCache::Entry& entry =
-            area().jump_cache[block.key.mode & 3].entries[JumpCache::index(block.key.rip)];
+            area().jump_cache[Mode::privilege_of(block.key.mode)].entries[JumpCache::index(block.key.rip)];
         if (entry.code == host_code(block.entry_flags_saved)) entry = {};
     });
     if (dropped) vcpu_.counters.code_page_invalidations++;

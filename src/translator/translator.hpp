@@ -74,6 +74,10 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     [[nodiscard]] translator::Block* find_block(u64 rip, unsigned mode);
     [[nodiscard]] bool is_global(u64 rip);
     void remember_jump(u64 rip, const translator::Block& block);
+    /// Enters the mode; jump caches of another family of modes are no good for it.
+    void select_mode();
+    /// Before 32-bit code: what FS and GS let it reach.
+    void measure_segments();
     u64 on_tlb_miss(u64 linear, u64 site);
     u64 on_resolve_link(u64 link);
     u64 on_resolve_indirect(u64 rip);
@@ -94,9 +98,10 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     void forget_all_jumps();
     void select_jump_tag();
     /// What a jump cache knows `rip` by.
-    [[nodiscard]] u64 jump_key(u64 rip, unsigned privilege) const {
-        return privilege == static_cast<unsigned>(Privilege::user) ? rip ^ vcpu_.block.translated.jump_tag
-                                                                   : rip;
+    [[nodiscard]] u64 jump_key(u64 rip, unsigned mode) const {
+        if (translator::Mode::is_code32(mode)) rip |= u64{1} << JumpCache::code32_bit;
+        const bool user = translator::Mode::privilege_of(mode) == static_cast<unsigned>(Privilege::user);
+        return user ? rip ^ vcpu_.block.translated.jump_tag : rip;
     }
     [[nodiscard]] const u8* prepare_code_page(u64 rip);
 

@@ -57,6 +57,8 @@ INSTANTIATE_TEST_SUITE_P(
     CommandLine, UsageMistake,
     ::testing::Values(
         Mistake{"nothing", {}, "subcommand is required"}, Mistake{"unknown_command", {"walk"}, "walk"},
+        Mistake{"gdb_address", run_guest("hello", {"--gdb", "nowhere"}), "'nowhere' is not PORT"},
+        Mistake{"gdb_wait_alone", run_guest("hello", {"--gdb-wait"}), "--gdb"},
         Mistake{"unknown_option", run_guest("hello", {"--fast"}), "--fast"},
         Mistake{"stray_word", run_guest("hello", {"there"}), "there"},
         Mistake{"no_kernel", {"run"}, "--kernel is required"},

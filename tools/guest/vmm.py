@@ -73,19 +73,20 @@ def initramfs(output, *arguments, script=None):
 
 
 def run_script(script, *, vmm="softmetal", kernel=None, memory="1G", mode=None, add=(), append="", timeout=600,
-               output=None, console=None):
-    """Runs shell commands in the small guest. `output` and `console`, if given, are called with bytes as they arrive."""
+               output=None, console=None, words=()):
+    """Runs shell commands in the small guest. `output` and `console`, if given, are called with bytes as they arrive;
+    `words` are more options for the monitor."""
     token = secrets.token_hex(6)
     with tempfile.TemporaryDirectory(prefix="softmetal-") as folder:
         additions = [word for item in add for word in ("--add", item)]
         initrd = initramfs(pathlib.Path(folder) / "initrd", "--token", token, *additions, script=script)
-        words = command(vmm, kernel=kernel or GUESTS / "vmlinuz-cloud", initrd=initrd, memory=memory, mode=mode,
-                        append=f"console=ttyS0 quiet panic=-1 {append}".strip())
+        line = command(vmm, kernel=kernel or GUESTS / "vmlinuz-cloud", initrd=initrd, memory=memory, mode=mode,
+                       append=f"console=ttyS0 quiet panic=-1 {append}".strip()) + list(words)
         started = time.monotonic()
         try:
-            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as error:
-            raise GuestError(f"cannot run {words[0]}: {error.strerror}") from error
+            raise GuestError(f"cannot run {line[0]}: {error.strerror}") from error
         try:
             status, text, seen, errors = _follow(process, token, started + timeout, output, console)
         except BaseException:

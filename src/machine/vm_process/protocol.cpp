@@ -48,7 +48,8 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"lockstep", request.config.lockstep},
                           {"command_line", request.config.command_line},
                           {"has_initrd", request.has_initrd},
-                          {"disks", disks}});
+                          {"disks", disks},
+                          {"debugger", static_cast<u64>(request.debugger)}});
 }
 
 std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
@@ -62,6 +63,9 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
                           .mode = *mode,
                           .lockstep = message.at("lockstep").get<bool>(),
                           .command_line = message.at("command_line").get<std::string>()};
+        const auto debugger = checked(message.at("debugger"), StartRequest::Debugger::awaited);
+        if (!debugger) return std::nullopt;
+        request.debugger = *debugger;
         request.has_initrd = message.at("has_initrd").get<bool>();
         for (const json& disk : message.at("disks"))
             request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>()});
@@ -73,7 +77,7 @@ std::vector<u8> encode(Command command) { return {static_cast<u8>(command)}; }
 
 std::optional<Command> decode_command(std::span<const u8> bytes) {
     if (bytes.size() != 1 || bytes[0] < static_cast<u8>(Command::stop) ||
-        bytes[0] > static_cast<u8>(Command::press_power_button))
+        bytes[0] > static_cast<u8>(Command::attach_debugger))
         return std::nullopt;
     return static_cast<Command>(bytes[0]);
 }

@@ -23,10 +23,14 @@ struct StartRequest {
     MachineConfig config;
     bool has_initrd = false;
     std::vector<Disk> disks;
+    /// Can a debugger be attached, and does the machine wait for one before it runs?
+    enum class Debugger : u8 { none, allowed, awaited };
+    Debugger debugger = Debugger::none;
     [[nodiscard]] std::size_t descriptor_count() const { return 2 + (has_initrd ? 1 : 0) + disks.size(); }
 };
 
-enum class Command : u8 { stop = 1, press_power_button = 2 };
+/// attach_debugger comes with the descriptor of a socket on which a debugger speaks GDB's remote protocol.
+enum class Command : u8 { stop = 1, press_power_button = 2, attach_debugger = 3 };
 
 struct EndReport {
     /// `rejected`: the machine could not be built from what the user gave. `host_failed`: nor from what the

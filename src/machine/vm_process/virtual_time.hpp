@@ -11,7 +11,7 @@
 
 namespace softmetal::machine {
 
-class VirtualTime : public bus::Clock, public bus::TimerFactory {
+class VirtualTime : public bus::Clock, public bus::TimerFactory, public bus::TimeControl {
  public:
     explicit VirtualTime(host::EventLoop& loop);
     VirtualTime(const VirtualTime&) = delete;
@@ -21,9 +21,9 @@ class VirtualTime : public bus::Clock, public bus::TimerFactory {
     /// Timers must be destroyed before this.
     [[nodiscard]] std::unique_ptr<bus::Timer> create_timer(std::function<void()> callback) override;
 
-    /// Time stands still and no timer fires. Only while every vCPU is stopped; one thread at a time.
-    void pause();
-    void resume();
+    /// No timer fires in between.
+    void pause() override;
+    void resume() override;
 
  private:
     class LoopTimer;

@@ -5,6 +5,7 @@
 #include "host/jail.hpp"
 #include "host/process_exit.hpp"
 #include "host/random.hpp"
+#include "machine/vm_process/gdb_server.hpp"
 #include "machine/vm_process/open_disks.hpp"
 #include "machine/vm_process/protocol.hpp"
 #include "machine/vm_process/socket_byte_stream.hpp"
@@ -54,6 +55,7 @@ class VmProcess {
 
         std::thread loop_thread([this] { loop_->run(); });
         const MachineEnd end = machine_->run();
+        if (gdb_) gdb_->finish(end);
         serial_->drain();
         for (std::string& failure : disks_->flush()) failures_.push_back(std::move(failure));
         loop_->stop();
@@ -96,7 +98,8 @@ class VmProcess {
                                    .clock = *time_,
                                    .disks = {},
                                    .entropy = host::fill_random,
-                                   .wall_clock_seconds = seconds_since_1970()};
+                                   .wall_clock_seconds = seconds_since_1970(),
+                                   .time_control = &*time_};
         auto kernel = read_file(next++, "kernel");
         if (!kernel) return std::unexpected(kernel.error());
         resources.kernel = std::move(*kernel);
@@ -113,6 +116,10 @@ class VmProcess {
         auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
+        if (request.debugger == StartRequest::Debugger::none) return {};
+        auto gdb = GdbServer::create(*machine_, request.debugger == StartRequest::Debugger::awaited);
+        if (!gdb) return std::unexpected(gdb.error());
+        gdb_ = std::move(*gdb);
         return {};
     }
 
@@ -127,6 +134,8 @@ class VmProcess {
         if (!received || !*received) host::exit_now(parent_is_gone);
         const auto command = decode_command((*received)->bytes);
         if (command == Command::press_power_button) return machine_->press_power_button();
+        if (command == Command::attach_debugger && gdb_ && (*received)->descriptors.size() == 1)
+            return gdb_->connect(std::move((*received)->descriptors.front()));
         if (command == Command::stop) {
             serial_->stop_waiting();
             machine_->request_stop();
@@ -142,6 +151,7 @@ class VmProcess {
     std::unique_ptr<host::EventLoop::Watch> control_watch_;
     std::unique_ptr<OpenDisks> disks_;
     std::unique_ptr<Machine> machine_;
+    std::unique_ptr<GdbServer> gdb_;
 };
 
 }  // namespace

@@ -85,6 +85,9 @@ bool is_exception(const Instruction& i) {
         case ZYDIS_MNEMONIC_VPMASKMOVD:
         case ZYDIS_MNEMONIC_VPMASKMOVQ:
         case ZYDIS_MNEMONIC_XLAT: return true;
+        // In 32-bit code they leave the upper eight registers alone (SDM vol. 2, VZEROALL).
+        case ZYDIS_MNEMONIC_VZEROALL:
+        case ZYDIS_MNEMONIC_VZEROUPPER: return i.mode != 8;
         default: return false;
     }
 }
@@ -186,7 +189,8 @@ void bit_string_address(BlockEmitter& e, const Instruction& i) {
     }
     const unsigned bits_log2 = static_cast<unsigned>(std::countr_zero(i.operand_size * 8u));
     e.a.sar(temporary, bits_log2);
-    e.a.lea(address_register, jit::ptr(address_register, temporary, bits_log2 - 3));
+    const jit::Gp moved = e.mode.code32 ? address_register.r32() : address_register;
+    e.a.lea(moved, jit::ptr(address_register, temporary, bits_log2 - 3));
 }
 
 /// The host would move the operand again: leaves it the bit number within the operand, in the block's
@@ -207,7 +211,9 @@ bool translate_computation(BlockEmitter& e) {
     const bool memory = i.has_memory && i.memory.size != 0;
     if (i.has_memory && !memory) return false;
     const bool bit_string = is_bit_string(i);
-    if (bit_string && i.address_size != 8) return false;
+    // What a segment's limit was checked for is not where the operand lies then.
+    const bool checked_segment = e.mode.code32 && i.memory.segment >= x86::Segment::fs;
+    if (bit_string && (i.address_size != e.mode.code_size() || checked_segment)) return false;
     SpilledOperands spilled(i, memory);
     if (!spilled.enough || (bit_string && spilled.map[i.operands[1].index] == x86::rsp)) return false;
 
@@ -266,6 +272,7 @@ bool translate_address(BlockEmitter& e) {
         case ZYDIS_MNEMONIC_LEA: break;
         default: return false;
     }
+    if (i.address_size == 2) return false;
     // LEA takes the offset alone: no segment base, no check.
     Instruction plain = i;
     plain.memory.segment = x86::Segment::ds;

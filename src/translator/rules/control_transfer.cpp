@@ -8,8 +8,6 @@
 namespace softmetal::translator {
 namespace {
 
-constexpr unsigned slot = 8;
-
 std::optional<asmjit::x86::CondCode> condition_of(ZydisMnemonic mnemonic) {
     using asmjit::x86::CondCode;
     switch (mnemonic) {
@@ -33,33 +31,34 @@ std::optional<asmjit::x86::CondCode> condition_of(ZydisMnemonic mnemonic) {
     }
 }
 
-u64 target_of(const GuestInstruction& g) { return g.next_rip() + g.instruction.immediate; }
-
 /// The first operand's value in R10: a register or memory.
 void load_target(BlockEmitter& e, const Instruction& i) {
     if (i.operands[0].kind == OperandKind::memory) {
         e.linear_address(i);
         e.release_flags(e.current().live_before());
-        e.host_address(slot, Access::read);
-        e.a.mov(address_register, jit::qword_ptr(address_register));
+        e.host_address(e.slot(), Access::read);
+        e.load_slot(address_register);
     } else {
         const jit::Gp value = e.read_register(i.operands[0].index, address_register);
-        if (value != address_register) e.a.mov(address_register, value);
+        if (e.mode.code32)
+            e.a.mov(address_register.r32(), value.r32());
+        else if (value != address_register)
+            e.a.mov(address_register, value);
     }
 }
 
 void push_return_address(BlockEmitter& e) {
     const u64 next = e.current().next_rip();
-    e.a.lea(address_register, jit::ptr(guest_rsp, -static_cast<i32>(slot)));
-    e.release_flags(e.current().live_before());
-    e.host_address(slot, Access::write);
-    if (next == static_cast<u64>(static_cast<i64>(static_cast<i32>(next)))) {
+    e.find_pushed_slot();
+    if (e.mode.code32) {
+        e.a.mov(jit::dword_ptr(address_register), static_cast<u32>(next));
+    } else if (next == static_cast<u64>(static_cast<i64>(static_cast<i32>(next)))) {
         e.a.mov(jit::qword_ptr(address_register), static_cast<i32>(next));
     } else {
         e.load_constant(temporary, next);
         e.a.mov(jit::qword_ptr(address_register), temporary);
     }
-    e.a.lea(guest_rsp, jit::ptr(guest_rsp, -static_cast<i32>(slot)));
+    e.move_stack_pointer(guest_rsp, -static_cast<i32>(e.slot()));
 }
 
 bool call(BlockEmitter& e, const GuestInstruction& g) {
@@ -67,7 +66,7 @@ bool call(BlockEmitter& e, const GuestInstruction& g) {
     switch (i.operands[0].kind) {
         case OperandKind::relative:
             push_return_address(e);
-            e.jump_to(target_of(g));
+            e.jump_to(g.target_rip());
             return true;
         case OperandKind::memory:
             load_target(e, i);
@@ -89,7 +88,7 @@ bool call(BlockEmitter& e, const GuestInstruction& g) {
 bool jump(BlockEmitter& e, const GuestInstruction& g) {
     const Instruction& i = g.instruction;
     switch (i.operands[0].kind) {
-        case OperandKind::relative: e.jump_to(target_of(g)); return true;
+        case OperandKind::relative: e.jump_to(g.target_rip()); return true;
         case OperandKind::memory:
         case OperandKind::gpr:
             load_target(e, i);
@@ -100,18 +99,16 @@ bool jump(BlockEmitter& e, const GuestInstruction& g) {
 }
 
 void near_return(BlockEmitter& e, const Instruction& i) {
-    e.a.mov(address_register, guest_rsp);
-    e.release_flags(e.current().live_before());
-    e.host_address(slot, Access::read);
-    e.a.mov(address_register, jit::qword_ptr(address_register));
+    e.find_stack_slot(guest_rsp);
+    e.load_slot(address_register);
     const bool releases = i.operands[0].kind == OperandKind::immediate;
-    e.a.lea(guest_rsp, jit::ptr(guest_rsp, static_cast<i32>(slot + (releases ? i.immediate & 0xffff : 0))));
+    e.move_stack_pointer(guest_rsp, static_cast<i32>(e.slot() + (releases ? i.immediate & 0xffff : 0)));
     e.jump_indirect();
 }
 
 bool is_far(const Instruction& i) {
     if (i.operands[0].kind == OperandKind::far_pointer) return true;
-    return i.operands[0].kind == OperandKind::memory && i.memory.size != slot;
+    return i.operands[0].kind == OperandKind::memory && i.memory.size != i.operand_size;
 }
 
 bool is_control_transfer(const Instruction& i) {
@@ -124,14 +121,21 @@ bool is_control_transfer(const Instruction& i) {
     }
 }
 
+/// Of LOOP and JRCXZ.
+jit::Gp counter(const Instruction& i) {
+    if (i.address_size == 8) return jit::rcx;
+    return jit::ecx;
+}
+
 bool translate_near(BlockEmitter& e) {
     const GuestInstruction& g = e.current();
     const Instruction& i = g.instruction;
-    if (i.operand_size != slot) return false;  // AMD's, with an operand-size prefix
+    if (i.operand_size != e.slot()) return false;  // an operand-size prefix cuts the target
+    if (!e.reaches(i)) return false;
     if (const auto condition = condition_of(i.mnemonic)) {
         e.require_flags();
         e.branch_to(
-            target_of(g), [&](const asmjit::Label& taken) { e.a.long_().j(*condition, taken); }, true);
+            g.target_rip(), [&](const asmjit::Label& taken) { e.a.long_().j(*condition, taken); }, true);
         return true;
     }
     switch (i.mnemonic) {
@@ -142,9 +146,10 @@ bool translate_near(BlockEmitter& e) {
             near_return(e, i);
             return true;
         case ZYDIS_MNEMONIC_JRCXZ:
-            e.branch_to(target_of(g), [&](const asmjit::Label& taken) {
+        case ZYDIS_MNEMONIC_JECXZ:
+            e.branch_to(g.target_rip(), [&](const asmjit::Label& taken) {
                 const asmjit::Label zero = e.a.newLabel(), other = e.a.newLabel();
-                e.a.jecxz(jit::rcx, zero);
+                e.a.jecxz(counter(i), zero);
                 e.a.short_().jmp(other);
                 e.a.bind(zero);
                 e.a.long_().jmp(taken);
@@ -152,11 +157,11 @@ bool translate_near(BlockEmitter& e) {
             });
             return true;
         case ZYDIS_MNEMONIC_LOOP:
-            if (i.address_size != 8) return false;
-            e.a.lea(jit::rcx, jit::ptr(jit::rcx, -1));
-            e.branch_to(target_of(g), [&](const asmjit::Label& taken) {
+            if (i.address_size == 2) return false;
+            e.a.lea(counter(i), jit::ptr(jit::rcx, -1));
+            e.branch_to(g.target_rip(), [&](const asmjit::Label& taken) {
                 const asmjit::Label done = e.a.newLabel();
-                e.a.jecxz(jit::rcx, done);
+                e.a.jecxz(counter(i), done);
                 e.a.long_().jmp(taken);
                 e.a.bind(done);
             });
@@ -171,7 +176,7 @@ bool translate_control_transfer(BlockEmitter& e) {
     if (!is_control_transfer(e.current().instruction)) return false;
     if (!translate_near(e)) {
         e.interpret();
-        e.jump_to(e.current().next_rip());  // where it was not taken (LOOPE, JECXZ)
+        e.jump_to(e.current().next_rip());  // where it was not taken (LOOPE)
     }
     return true;
 }

@@ -14,6 +14,8 @@ bool translate_address(BlockEmitter& e);
 bool translate_stack(BlockEmitter& e);
 /// Jumps, calls and returns within the code segment. They end the block.
 bool translate_control_transfer(BlockEmitter& e);
+/// String instructions without REP.
+bool translate_string(BlockEmitter& e);
 /// CLI, STI, STAC, CLAC, CLD, STD, reads of segment registers, FS and GS bases.
 bool translate_system(BlockEmitter& e);
 

@@ -49,14 +49,10 @@ void set_direction_flag(BlockEmitter& e, bool on) {
         e.a.and_(rflags_byte(1), static_cast<u8>(~direction_in_byte1));
 }
 
-jit::Mem segment_field(unsigned segment, std::size_t field, u32 size) {
-    return block_field(SOFTMETAL_STATE(segment) + segment * sizeof(x86::SegmentRegister) + field, size);
-}
-
 /// MOV from a segment register: a register takes the selector zero-extended, memory takes two bytes of it.
 bool read_selector(BlockEmitter& e, const Instruction& i) {
     const Operand& target = i.operands[0];
-    const jit::Mem selector = segment_field(i.operands[1].index, offsetof(x86::SegmentRegister, selector), 2);
+    const jit::Mem selector = segment_selector(i.operands[1].index);
     if (target.kind == OperandKind::memory) {
         e.linear_address(i);
         e.release_flags(e.current().live_before());
@@ -72,10 +68,6 @@ bool read_selector(BlockEmitter& e, const Instruction& i) {
     else
         e.write_register(target.index, temporary);
     return true;
-}
-
-jit::Mem segment_base(x86::Segment segment) {
-    return segment_field(static_cast<unsigned>(segment), offsetof(x86::SegmentRegister, base), 8);
 }
 
 void read_base(BlockEmitter& e, const Instruction& i, x86::Segment segment) {
@@ -110,7 +102,7 @@ bool translate_for_all(BlockEmitter& e) {
         case ZYDIS_MNEMONIC_MOV: return i.operands[1].kind == OperandKind::segment && read_selector(e, i);
         default: break;
     }
-    if (!e.mode.fsgsbase) return false;
+    if (!e.mode.fsgsbase || e.mode.code32) return false;  // they exist in 64-bit mode only
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_RDFSBASE: read_base(e, i, x86::Segment::fs); return true;
         case ZYDIS_MNEMONIC_RDGSBASE: read_base(e, i, x86::Segment::gs); return true;

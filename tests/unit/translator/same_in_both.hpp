@@ -6,8 +6,11 @@
 namespace softmetal::testing {
 
 /// Runs the program in both engines and compares registers, vectors and the data page.
-inline void same_in_both(const std::function<void(SmallGuest::Assembler&)>& program) {
-    SmallGuest reference(program), translated(program);
+inline void same_in_both(const std::function<void(SmallGuest::Assembler&)>& program,
+                         SmallGuest::Code kind = SmallGuest::Code::bits64,
+                         const std::function<void(SmallGuest&)>& prepare = {}) {
+    SmallGuest reference(program, kind), translated(program, kind);
+    if (prepare) prepare(reference), prepare(translated);
     reference.run_interpreted();
     translated.run_translated();
     ASSERT_NE(reference.vcpu.state.activity, Activity::running);

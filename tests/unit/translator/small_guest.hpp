@@ -1,5 +1,5 @@
-// A 64-bit guest without an operating system: identity-mapped memory, an IDT whose handlers halt, code from
-// an assembler.
+// A guest without an operating system: identity-mapped memory, an IDT whose handlers halt, code from an
+// assembler.
 #pragma once
 
 #include "cpu/vcpu.hpp"
@@ -21,18 +21,22 @@ class ManualClock final : public bus::Clock {
 class SmallGuest {
  public:
     static constexpr u64 memory_bytes = 16 << 20;
-    static constexpr u64 tables = 0x10000, gdt = 0x20000, idt = 0x21000, handlers = 0x22000, code = 0x100000,
-                         data = 0x200000, stack_top = 0x300000, unmapped = 0x800000;
+    static constexpr u64 tables = 0x10000, gdt = 0x20000, idt = 0x21000, handlers = 0x22000, idt32 = 0x23000,
+                         code = 0x100000, data = 0x200000, stack_top = 0x300000, unmapped = 0x800000;
 
     using Assembler = asmjit::x86::Assembler;
+    /// 64-bit mode, compatibility mode, or protected mode without paging. All at CPL 0.
+    enum class Code { bits64, bits32, protected32 };
+    static constexpr u16 code32 = 0x18, data32 = 0x20, user_code32 = 0x2b, user_data32 = 0x33;
 
-    explicit SmallGuest(const std::function<void(Assembler&)>& program)
+    explicit SmallGuest(const std::function<void(Assembler&)>& program, Code kind = Code::bits64)
         : memory(std::move(*GuestMemory::create(memory_bytes))),
           model(CpuModel::host(1, 1'000'000'000)),
           vcpu(0, model, {*memory, ports, mmio, clock}) {
         build_tables();
         asmjit::CodeHolder holder;
-        holder.init(asmjit::Environment(asmjit::Arch::kX64), code);
+        holder.init(asmjit::Environment(kind == Code::bits64 ? asmjit::Arch::kX64 : asmjit::Arch::kX86),
+                    code);
         Assembler a(&holder);
         program(a);
         a.hlt();
@@ -40,6 +44,9 @@ class SmallGuest {
         holder.relocateToBase(code);
         holder.copyFlattenedData(memory->pointer({code}), 0x10000);
         enter_long_mode();
+        if (kind == Code::bits64) return;
+        vcpu.state.seg(x86::Segment::cs).attributes = 0xc09b;
+        if (kind == Code::protected32) leave_long_mode();
     }
 
     template <class T>
@@ -89,10 +96,16 @@ class SmallGuest {
         }
         at<u64>(gdt + 8) = 0x00af9b000000ffff;   // 64-bit code
         at<u64>(gdt + 16) = 0x00cf93000000ffff;  // data
+        at<u64>(gdt + code32) = 0x00cf9b000000ffff;
+        at<u64>(gdt + data32) = 0x00cf93000000ffff;
+        at<u64>(gdt + (user_code32 & ~7)) = 0x00cffb000000ffff;
+        at<u64>(gdt + (user_data32 & ~7)) = 0x00cff3000000ffff;
         for (u64 v = 0; v < 256; v++) {
             const u64 handler = handlers + v * 16;
             at<u64>(idt + v * 16) = (handler & 0xffff) | 8 << 16 | u64{0x8e00} << 32 | (handler >> 16) << 48;
             at<u64>(idt + v * 16 + 8) = 0;
+            at<u64>(idt32 + v * 8) =
+                (handler & 0xffff) | u64{code32} << 16 | u64{0x8e00} << 32 | (handler >> 16) << 48;
             at<u8>(handler) = 0xf4;  // HLT
         }
     }
@@ -103,11 +116,12 @@ class SmallGuest {
         s.xcr0 = model.supported_xcr0();
         s.efer = x86::efer::lme | x86::efer::lma;
         s.cr3 = tables;
-        s.gdtr = {gdt, 23};
+        s.gdtr = {gdt, 0x37};
         s.idtr = {idt, 0xfff};
         x86::SegmentRegister& cs = s.seg(x86::Segment::cs);
         cs.selector = 8;
         cs.attributes = 0xa09b & ~0x0f00u;
+        cs.base = 0;
         cs.limit = 0xffffffff;
         for (auto seg :
              {x86::Segment::ds, x86::Segment::es, x86::Segment::ss, x86::Segment::fs, x86::Segment::gs}) {
@@ -120,6 +134,15 @@ class SmallGuest {
         s.rip = code;
         s.rflags = x86::flags::always_one;
         s.activity = Activity::running;
+        vcpu.mmu.flush_all();
+    }
+    void leave_long_mode() {
+        CpuState& s = vcpu.state;
+        s.cr0 &= ~x86::cr0::pg;
+        s.efer = 0;
+        s.idtr = {idt32, 0x7ff};
+        s.seg(x86::Segment::cs).selector = code32;
+        for (auto seg : {x86::Segment::ds, x86::Segment::es, x86::Segment::ss}) s.seg(seg).selector = data32;
         vcpu.mmu.flush_all();
     }
 };

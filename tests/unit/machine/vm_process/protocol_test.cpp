@@ -14,7 +14,8 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                                        .lockstep = true,
                                        .command_line = "console=ttyS0 name=\xff\xfe"},
                             .has_initrd = true,
-                            .disks = {{"a.img", true}, {"b.img", false}}};
+                            .disks = {{"a.img", true}, {"b.img", false}},
+                            .debugger = StartRequest::Debugger::awaited};
     const auto got = decode_start_request(encode(sent));
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->config.memory_bytes, sent.config.memory_bytes);
@@ -23,6 +24,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_TRUE(got->config.lockstep);
     EXPECT_EQ(got->config.command_line, sent.config.command_line);
     EXPECT_TRUE(got->has_initrd);
+    EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
     ASSERT_EQ(got->disks.size(), 2u);
     EXPECT_EQ(got->disks[0].name, "a.img");
     EXPECT_TRUE(got->disks[0].read_only);
@@ -64,9 +66,10 @@ TEST(Protocol, LongReportsLoseStatisticsFirst) {
 TEST(Protocol, CommandsAreChecked) {
     EXPECT_EQ(decode_command(encode(Command::stop)), Command::stop);
     EXPECT_EQ(decode_command(encode(Command::press_power_button)), Command::press_power_button);
+    EXPECT_EQ(decode_command(encode(Command::attach_debugger)), Command::attach_debugger);
     EXPECT_FALSE(decode_command(std::vector<u8>{}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{0}).has_value());
-    EXPECT_FALSE(decode_command(std::vector<u8>{3}).has_value());
+    EXPECT_FALSE(decode_command(std::vector<u8>{4}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{1, 1}).has_value());
 }
 
