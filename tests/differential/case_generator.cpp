@@ -5,6 +5,7 @@
 #include "operand_values.hpp"
 #include "test_segments.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -48,6 +49,7 @@ class Generator {
         setup.before_address();
         if (!place_operand(setup)) return false;
         setup.after_address();
+        if (random_.percent(2)) add_forbidden_lock();
         finish_code_page();
         return true;
     }
@@ -111,6 +113,18 @@ class Generator {
                              (form_.isa_set == ZYDIS_ISA_SET_I86 || form_.isa_set == ZYDIS_ISA_SET_I386);
         f.ignored_prefix =
             general && random_.percent(50) ? random_.one_of(selecting) : random_.one_of(null_segments);
+    }
+
+    /// LOCK in front of what may not be locked: #UD, whatever the operands (SDM vol. 2, LOCK).
+    void add_forbidden_lock() {
+        // AMD's other name for CR8 (APM vol. 3, MOV CRn).
+        if (form_.fields.map == 1 && (form_.fields.opcode == 0x20 || form_.fields.opcode == 0x22)) return;
+        std::array<u8, 16> locked{0xf0};
+        std::copy_n(out_.bytes.begin(), 14, locked.begin() + 1);
+        Decoded ignored;
+        if (out_.length > 14 || decode_bytes(locked, out_.code_size, ignored)) return;
+        out_.bytes = locked;
+        out_.length++;
     }
 
     void choose_memory_fields(EncodingFields& f) {
@@ -180,8 +194,10 @@ class Generator {
             if (kind < 12) return data + page_size - across;  // both writable
             if (kind < 14) return read_only - across;         // the second is not
             // (not of large areas: which piece faults first is the processor's choice)
-            if (kind < 15 && size <= 32) return read_only + page_size - across;  // the second is not mapped
-            if (kind < 16) return data - across;                                 // the first is not mapped
+            if (kind < 15 && size <= 32)
+                return writable_again + page_size - across;  // the second is not mapped
+            if (kind < 16) return data - across;             // the first is not mapped
+            if (kind < 17) return writable_again - across;   // the first is not writable
         }
         const u64 target = data + random_.below(2 * page_size - size);
         const u64 alignment = std::min<u64>(std::bit_floor(std::max<u64>(size, 1)), 64);

@@ -16,6 +16,7 @@ constexpr u64 gdt = 0x20000, idt = 0x21000, tss = 0x22000, handlers = 0x23000, h
 constexpr u64 kernel_base64 = 0xffff'8000'0000'0000, kernel_base32 = 0xc000'0000;
 constexpr u64 handler_spacing = 16;
 constexpr unsigned vectors = 32;
+constexpr u16 tss_limit = 0x67;
 constexpr u16 kernel_code32 = 0x08, kernel_code64 = 0x10, kernel_data = 0x18, task = 0x80;
 
 struct HostSelectors {
@@ -104,10 +105,13 @@ void GuestKernel::put_gate(unsigned vector, u64 handler, u64 attributes) {
     put(idt + vector * 16 + 8, handler >> 32);
 }
 
-/// The stack for exceptions, in the task state segment (SDM vol. 3, ch. 8.2.1 and 8.7).
-void GuestKernel::put_stack(u64 top) {
+/// The task state segment: the stack for exceptions, and no I/O permission bitmap (SDM vol. 3, ch. 8.2.1
+/// and 8.7).
+void GuestKernel::put_task_state(u64 top) {
     std::memcpy(memory_.pointer({tss + 4}), &top, 8);  // RSP0, or ESP0 in front of SS0
     if (!long_mode()) std::memcpy(memory_.pointer({tss + 8}), &kernel_data, 2);
+    constexpr u16 no_bitmap = tss_limit + 1;
+    std::memcpy(memory_.pointer({tss + 0x66}), &no_bitmap, 2);  // no port is user level's
 }
 
 void GuestKernel::build_handlers() {
@@ -118,7 +122,7 @@ void GuestKernel::build_handlers() {
         put_gate(vector, kernel_base() + handlers + vector * handler_spacing, 0x8e00 | (open ? 0x6000 : 0));
         *memory_.pointer({handlers + vector * handler_spacing}) = 0xf4;
     }
-    put_stack(kernel_base() + handler_stack_end);
+    put_task_state(kernel_base() + handler_stack_end);
 }
 
 CpuState GuestKernel::initial_state(const CpuModel& model, unsigned code_size) const {
@@ -140,7 +144,7 @@ CpuState GuestKernel::initial_state(const CpuModel& model, unsigned code_size) c
     s.tr = {.selector = task,
             .attributes = system_type::tss_busy | segment_attribute::present,
             .base = kernel_base() + tss,
-            .limit = 0x67};
+            .limit = tss_limit};
     const HostSelectors host = host_selectors();
     s.seg(Segment::ss) = flat_segment(host.ss, data_descriptor);
     s.seg(Segment::cs) = code_size == 8 ? flat_segment(host.cs, code64_descriptor | user_level)

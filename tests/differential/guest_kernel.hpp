@@ -41,7 +41,7 @@ class GuestKernel {
     void build_descriptors();
     void build_handlers();
     void put_gate(unsigned vector, u64 handler, u64 attributes);
-    void put_stack(u64 top);
+    void put_task_state(u64 top);
     [[nodiscard]] u64 kernel_base() const;
     [[nodiscard]] bool long_mode() const { return mode_ == KernelMode::long_mode; }
     void put(u64 physical, u64 value) { *reinterpret_cast<u64*>(memory_.pointer({physical})) = value; }

@@ -288,7 +288,9 @@ void InstructionSetup::keep_apart() {
         out_.registers.rflags &= ~x86::flags::ac;
     // An unmasked x87 exception suppresses the store, and so the store's page fault; engines probe first.
     const u8* last = out_.memory.at(operand_ + operand_size_ - 1);
-    const bool writable = out_.memory.at(operand_) && last && operand_ + operand_size_ <= layout::read_only;
+    const bool writable =
+        out_.memory.at(operand_) && last &&
+        (operand_ + operand_size_ <= layout::read_only || operand_ >= layout::writable_again);
     if (!operand_ || (writable && !in_local_segment_)) return;
     // An implementation may fetch only the half that is needed (SDM vol. 2, PUNPCKLBW): misaligned across the
     // end of mapped memory that decides on the page fault.

@@ -2,6 +2,7 @@
 
 #include "case_generator.hpp"
 #include "decoder/decoder.hpp"
+#include "reduction.hpp"
 
 #include <fmt/format.h>
 
@@ -59,20 +60,17 @@ void Laboratory::run_native(const TestCase& test) {
     step_back_to_landing(*native_outcome_);
 }
 
-Laboratory::Verdict Laboratory::judge(const TestCase& test) {
+Laboratory::Verdict Laboratory::judge(const InstructionForm& form, const TestCase& test) {
     run_native(test);
     Verdict verdict{.completed = native_outcome_->vector == completed};
-    Decoded decoded;
-    if (!decode_bytes(test.bytes, test.code_size, decoded)) return verdict;
-    Allowance allowed =
-        undefined_.allowance(ZydisMnemonicGetString(decoded.instruction.mnemonic), !verdict.completed);
+    Allowance allowed = undefined_.allowance(ZydisMnemonicGetString(form.mnemonic), !verdict.completed);
     if (allowed.dead_flags) allowed.flags |= overwritten_flags(test);
     for (const Guest& guest : guests_) {
         if (guest.code_size != test.code_size) continue;
         guest.runner->run(test, *guest_outcome_);
         step_back_to_landing(*guest_outcome_);
         auto differences = compare(*native_outcome_, *guest_outcome_, allowed);
-        const bool repeatable = may_lose_pointers(decoded.instruction.meta.isa_set);
+        const bool repeatable = may_lose_pointers(form.isa_set);
         for (unsigned again = 0; again < 3 && !differences.empty() && repeatable; again++) {
             run_native(test);
             differences = compare(*native_outcome_, *guest_outcome_, allowed);
@@ -89,16 +87,29 @@ FormResult Laboratory::run(const InstructionForm& form, std::size_t index) {
     FormResult result{.form = index};
     for (u64 n = options_.first_case; n < options_.first_case + options_.cases; n++) {
         generate_case(form, options_.seed, n, *test_);
-        const Verdict verdict = judge(*test_);
+        const Verdict verdict = judge(form, *test_);
         result.cases++;
         if (verdict.completed) result.completed++;
         if (verdict.differences.empty() || result.mismatches++ >= reports_per_form) continue;
-        result.reports.push_back(
-            fmt::format("{} ({})\n{}  again: oracle --engine {} --seed {} --form '{}' --case {}\n", form.id,
-                        verdict.guest, describe(*test_, verdict.differences), options_.engine, options_.seed,
-                        form.id, n));
+        result.reports.push_back(report(form, n));
     }
     return result;
+}
+
+std::string Laboratory::report(const InstructionForm& form, u64 number) {
+    const Verdict first = judge(form, *test_);
+    if (first.differences.empty())
+        return fmt::format("{}\n  differed once, and not when run again: seed {}, case {}\n", form.id,
+                           options_.seed, number);
+    reduce(*test_, [&](const TestCase& smaller) {
+        const Verdict v = judge(form, smaller);
+        return !v.differences.empty() && v.differences[0].where == first.differences[0].where &&
+               v.completed == first.completed;
+    });
+    const Verdict verdict = judge(form, *test_);
+    return fmt::format("{} ({}), reduced\n{}  again: oracle --engine {} --seed {} --form '{}' --case {}\n",
+                       form.id, verdict.guest, describe(*test_, verdict.differences), options_.engine,
+                       options_.seed, form.id, number);
 }
 
 }  // namespace softmetal::differential

@@ -31,7 +31,9 @@ class Laboratory {
     explicit Laboratory(const CampaignOptions& options) : options_(options) {}
     [[nodiscard]] Result<> add_guests(bool code32);
     void run_native(const TestCase& test);
-    [[nodiscard]] Verdict judge(const TestCase& test);
+    /// The failing case in test_, reduced.
+    [[nodiscard]] std::string report(const InstructionForm& form, u64 number);
+    [[nodiscard]] Verdict judge(const InstructionForm& form, const TestCase& test);
 
     const CampaignOptions& options_;
     std::unique_ptr<NativeRunner> native_;

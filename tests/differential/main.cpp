@@ -1,19 +1,20 @@
 // oracle: runs random cases of every user-level instruction form on the host CPU and in an engine, and
 // compares registers, flags, vector and x87 state, memory and exceptions.
 #include "campaign.hpp"
+#include "report.hpp"
 #include "scope.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
-#include <map>
-#include <nlohmann/json.hpp>
 
 namespace softmetal::differential {
 namespace {
 
 struct Selection {
+    double hours = 0;
     std::string form, code = "all";
     bool list = false, list_excluded = false, json = false;
 };
@@ -48,70 +49,7 @@ std::vector<InstructionForm> all_forms(const std::string& code) {
     return forms;
 }
 
-struct Tally {
-    u64 forms = 0, cases = 0, completed = 0, mismatches = 0;
-    void add(const FormResult& r) {
-        forms++, cases += r.cases, completed += r.completed, mismatches += r.mismatches;
-    }
-};
-
-class Report {
- public:
-    Report(const std::vector<InstructionForm>& forms, bool json) : forms_(forms), json_(json) {}
-
-    void add(const FormResult& r) {
-        const InstructionForm& form = forms_[r.form];
-        total_.add(r);
-        by_set_[ZydisISASetGetString(form.isa_set)].add(r);
-        if (r.mismatches) failed_[form.id] = r.mismatches;
-        if (!r.completed && r.cases >= 20) never_completed_.push_back(form.id);
-        if (json_)
-            reports_.insert(reports_.end(), r.reports.begin(), r.reports.end());
-        else
-            for (const std::string& text : r.reports) fmt::print("MISMATCH {}\n", text);
-        std::fflush(stdout);
-    }
-
-    int finish() const {
-        json_ ? print_json() : print_text();
-        return total_.mismatches ? 1 : 0;
-    }
-
- private:
-    void print_text() const {
-        fmt::print("{:<18}{:>8}{:>12}{:>12}{:>12}\n", "instruction set", "forms", "cases", "completed",
-                   "mismatches");
-        for (const auto& [name, t] : by_set_)
-            fmt::print("{:<18}{:>8}{:>12}{:>12}{:>12}\n", name, t.forms, t.cases, t.completed, t.mismatches);
-        if (!never_completed_.empty()) fmt::print("always fault: {}\n", fmt::join(never_completed_, ", "));
-        for (const auto& [id, count] : failed_) fmt::print("differs: {} ({} cases)\n", id, count);
-        fmt::print("{} forms, {} cases, {} completed, {} mismatches in {} forms\n", total_.forms,
-                   total_.cases, total_.completed, total_.mismatches, failed_.size());
-    }
-    void print_json() const {
-        const auto object = [](const Tally& t) {
-            return nlohmann::json{{"forms", t.forms},
-                                  {"cases", t.cases},
-                                  {"completed", t.completed},
-                                  {"mismatches", t.mismatches}};
-        };
-        nlohmann::json out = object(total_);
-        for (const auto& [name, t] : by_set_) out["instruction_sets"][name] = object(t);
-        out["always_fault"] = never_completed_;
-        out["differing_forms"] = failed_;
-        out["reports"] = reports_;
-        fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-    }
-
-    const std::vector<InstructionForm>& forms_;
-    const bool json_;
-    Tally total_;
-    std::map<std::string, Tally> by_set_;
-    std::map<std::string, u64> failed_;
-    std::vector<std::string> never_completed_, reports_;
-};
-
-int run(const Selection& selection, const CampaignOptions& options) {
+int run(const Selection& selection, CampaignOptions options) {
     if (selection.list_excluded) return print_excluded(), 0;
     const auto forms = select(all_forms(selection.code), selection.form);
     if (forms.empty()) {
@@ -120,11 +58,19 @@ int run(const Selection& selection, const CampaignOptions& options) {
     }
     if (selection.list) return print_list(forms), 0;
     Report report(forms, selection.json);
-    if (auto result = run_campaign(forms, options, [&](const FormResult& r) { report.add(r); }); !result) {
-        fmt::print(stderr, "oracle: {}\n", result.error().message);
-        return 2;
+    using Hours = std::chrono::duration<double, std::ratio<3600>>;
+    const auto begun = std::chrono::steady_clock::now();
+    for (;; options.seed++) {
+        if (auto result = run_campaign(forms, options, [&](const FormResult& r) { report.add(r); });
+            !result) {
+            fmt::print(stderr, "oracle: {}\n", result.error().message);
+            return 2;
+        }
+        const Hours elapsed = std::chrono::steady_clock::now() - begun;
+        if (elapsed.count() >= selection.hours) return report.finish();
+        fmt::print(stderr, "{:.2f} of {:g} hours, seed {} done: {}\n", elapsed.count(), selection.hours,
+                   options.seed, report.progress());
     }
-    return report.finish();
 }
 
 }  // namespace
@@ -148,6 +94,8 @@ int main(int argc, char** argv) {
     app.add_option("--code", selection.code, "Instructions of 64-bit mode, of 32-bit code, or all")
         ->check(CLI::IsMember({"64", "32", "all"}))
         ->capture_default_str();
+    app.add_option("--hours", selection.hours, "Goes on with the next seed until so many hours are over")
+        ->check(CLI::PositiveNumber);
     app.add_flag("--list", selection.list, "Names the forms");
     app.add_flag("--list-excluded", selection.list_excluded, "Names what is left out, and why");
     app.add_flag("--json", selection.json, "The report as JSON");

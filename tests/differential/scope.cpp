@@ -12,10 +12,9 @@ constexpr std::string_view system_state = "reads or changes system state that ho
                            enters_kernel = "enters the operating system, which answers differently",
                            time = "reads a clock or counter",
                            thread_pointer = "FS and GS bases hold the host's own thread pointers",
-                           input_output = "port I/O: IOPL and the bitmap of the host's kernel decide",
                            features = "XCR0 differs: the host has state components the model does not report",
                            optimizes = "what it writes depends on an earlier XRSTOR, by SDM vol. 1, ch. 13.9",
-                           interrupts = "IOPL-sensitive", landing = "INT3 is how every case ends";
+                           landing = "INT3 is how every case ends";
 
 constexpr auto excluded = std::to_array<Exclusion>({
     {ZYDIS_MNEMONIC_CPUID, system_state},
@@ -46,16 +45,6 @@ constexpr auto excluded = std::to_array<Exclusion>({
     {ZYDIS_MNEMONIC_IRETQ, far},
     {ZYDIS_MNEMONIC_LFS, far},
     {ZYDIS_MNEMONIC_LSS, far},
-    {ZYDIS_MNEMONIC_IN, input_output},
-    {ZYDIS_MNEMONIC_OUT, input_output},
-    {ZYDIS_MNEMONIC_INSB, input_output},
-    {ZYDIS_MNEMONIC_INSW, input_output},
-    {ZYDIS_MNEMONIC_INSD, input_output},
-    {ZYDIS_MNEMONIC_OUTSB, input_output},
-    {ZYDIS_MNEMONIC_OUTSW, input_output},
-    {ZYDIS_MNEMONIC_OUTSD, input_output},
-    {ZYDIS_MNEMONIC_CLI, interrupts},
-    {ZYDIS_MNEMONIC_STI, interrupts},
     {ZYDIS_MNEMONIC_RDFSBASE, thread_pointer},
     {ZYDIS_MNEMONIC_RDGSBASE, thread_pointer},
     {ZYDIS_MNEMONIC_WRFSBASE, thread_pointer},
@@ -157,7 +146,6 @@ bool reported(const CpuModel& model, const ZydisDecodedInstruction& z) {
 bool in_scope(const CpuModel& model, const Decoded& d) {
     const ZydisDecodedInstruction& z = d.instruction;
     if (!reported(model, z)) return false;
-    if (z.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) return false;
     if (z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return false;
     if (loads_foreign_segment(d)) return false;
     return std::ranges::find(excluded, z.mnemonic, &Exclusion::mnemonic) == excluded.end();

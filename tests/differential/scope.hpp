@@ -1,4 +1,4 @@
-// Which instructions the host can be the oracle for: those of user level that the CPU model reports and whose
+// Which instructions the host can be the oracle for: those that the CPU model reports and whose
 // result depends on nothing but registers and memory. What is left out stands in one table, each with its
 // reason.
 #pragma once

@@ -17,8 +17,9 @@ namespace layout {
 inline constexpr u64 hole = 0x1000'0000, hole_end = 0x1020'0000;
 inline constexpr u64 code = 0x1001'0000;
 inline constexpr u64 data = 0x1003'0000;       // two writable pages ...
-inline constexpr u64 read_only = 0x1003'2000;  // ... and one that is not
-inline constexpr u64 stack = 0x1005'0000;      // two writable pages
+inline constexpr u64 read_only = 0x1003'2000;  // ... one that is not ...
+inline constexpr u64 writable_again = 0x1003'3000;
+inline constexpr u64 stack = 0x1005'0000;  // two writable pages
 inline constexpr u64 instruction = code + 0x800;
 }  // namespace layout
 
@@ -31,10 +32,11 @@ struct Page {
     u64 linear;
     bool writable;
 };
-inline constexpr std::array<Page, 6> pages = {{{layout::code, true},
+inline constexpr std::array<Page, 7> pages = {{{layout::code, true},
                                                {layout::data, true},
                                                {layout::data + page_size, true},
                                                {layout::read_only, false},
+                                               {layout::writable_again, true},
                                                {layout::stack, true},
                                                {layout::stack + page_size, true}}};
 
