@@ -172,6 +172,8 @@ class Translation {
                 out_.conditional_flags = !constant || (out_.immediate & mask) == 0;
                 break;
             }
+            // Into R11, before the mask is applied (SDM vol. 2, SYSCALL).
+            case ZYDIS_MNEMONIC_SYSCALL: out_.flags_read = static_cast<u16>(tracked); break;
             default: out_.conditional_flags = out_.rep || out_.repne; break;
         }
         if (out_.conditional_flags) out_.flags_killed = 0;

@@ -1,5 +1,7 @@
 #include "machine/vm_process/protocol.hpp"
 
+#include <limits>
+
 namespace softmetal::machine {
 namespace {
 
@@ -28,9 +30,12 @@ std::vector<u8> write_text(const json& message) {
     return {text.begin(), text.end()};
 }
 
+/// Throws where it is anything else: the library would convert 1e300, which C++ leaves undefined.
+u64 natural(const json& value) { return value.get_ref<const json::number_unsigned_t&>(); }
+
 template <class Enum>
 std::optional<Enum> checked(const json& value, Enum last) {
-    const auto number = value.get<u64>();
+    const u64 number = natural(value);
     if (number > static_cast<u64>(last)) return std::nullopt;
     return static_cast<Enum>(number);
 }
@@ -61,9 +66,10 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         const json message = json::from_cbor(bytes);
         StartRequest request;
         const auto mode = checked(message.at("mode"), Mode::translate);
-        if (!mode) return std::nullopt;
-        request.config = {.memory_bytes = message.at("memory_bytes").get<u64>(),
-                          .cpus = message.at("cpus").get<unsigned>(),
+        const u64 cpus = natural(message.at("cpus"));
+        if (!mode || cpus > std::numeric_limits<unsigned>::max()) return std::nullopt;
+        request.config = {.memory_bytes = natural(message.at("memory_bytes")),
+                          .cpus = static_cast<unsigned>(cpus),
                           .mode = *mode,
                           .lockstep = message.at("lockstep").get<bool>(),
                           .command_line = message.at("command_line").get<std::string>(),

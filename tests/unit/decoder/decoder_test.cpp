@@ -33,6 +33,13 @@ TEST(Decoder, IncrementKeepsCarry) {
     EXPECT_FALSE(i->flags_written & x86::flags::cf);
 }
 
+TEST(Decoder, SystemCallReadsTheFlagsItOverwrites) {
+    const std::array<u8, 2> syscall = {0x0f, 0x05};
+    const auto i = decode(syscall, 8);
+    ASSERT_TRUE(i);
+    EXPECT_EQ(i->flags_read & status, status);
+}
+
 TEST(Decoder, ShiftByRegisterMayKeepFlags) {
     const std::array<u8, 2> shl = {0xd3, 0xe0};
     const auto i = decode(shl, 8);

@@ -34,6 +34,46 @@ TEST(SystemRules, FlagsThroughTheStack) {
         });
 }
 
+TEST(SystemRules, SystemCallSavesFlagsThatNobodyElseReads) {
+    same_in_both([](Assembler& a) {
+        const auto called = a.newLabel();
+        a.mov(ecx, 0xc0000080);  // EFER.SCE
+        a.rdmsr();
+        a.or_(eax, 1);
+        a.wrmsr();
+        a.mov(ecx, 0xc0000081);  // STAR: code at 8, data behind it
+        a.xor_(eax, eax);
+        a.mov(edx, 8);
+        a.wrmsr();
+        a.mov(ecx, 0xc0000082);  // LSTAR
+        a.lea(rax, ptr(called));
+        a.xor_(edx, edx);
+        a.wrmsr();
+        a.mov(rbx, SmallGuest::data);
+        a.mov(eax, 0x7fffffff);
+        a.add(eax, 1);         // OF, SF, AF and PF
+        a.mov(rdx, ptr(rbx));  // a TLB look-up, which overwrites the host's flags
+        a.syscall();
+        a.bind(called);
+        a.mov(r12, r11);
+    });
+}
+
+TEST(SystemRules, WhatTheModelDoesNotHaveIsUndefined) {
+    same_in_both([](Assembler& a) {
+        a.mov(eax, 1);
+        a.embedUInt8(0x0f);  // XTEST: transactional memory, which no model reports
+        a.embedUInt8(0x01);
+        a.embedUInt8(0xd6);
+    });
+    same_in_both([](Assembler& a) {
+        a.xor_(ecx, ecx);
+        a.embedUInt8(0x0f);  // RDPKRU
+        a.embedUInt8(0x01);
+        a.embedUInt8(0xee);
+    });
+}
+
 TEST(SystemRules, InterruptFlagAndAlignmentCheckArePoppedToo) {
     same_in_both([](Assembler& a) {
         a.push(0x202 | 0x40000);  // IF and AC

@@ -1,0 +1,23 @@
+// A kernel file comes from anywhere: it is refused with a sentence, or it is loaded inside the guest's
+// memory.
+#include "machine/boot/kernel_image.hpp"
+
+#include "input.hpp"
+#include "machine/boot/linux_loader.hpp"
+
+using namespace softmetal;
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const auto file = std::as_bytes(std::span(data, size));
+    const auto image = machine::parse_kernel_image(file);
+    if (!image) return 0;
+    const auto inside = [&](std::span<const std::byte> part) {
+        return part.data() >= file.data() && part.data() + part.size() <= file.data() + file.size();
+    };
+    if (!inside(image->setup_header) || !inside(image->payload)) fuzz::fail("a part outside the file");
+    static const auto memory = GuestMemory::create(16 << 20);
+    const std::string_view command_line = "console=ttyS0";
+    (void)machine::load_linux(**memory,
+                              {.kernel = file, .initrd = file.first(size / 2), .command_line = command_line});
+    return 0;
+}

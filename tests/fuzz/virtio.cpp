@@ -1,0 +1,152 @@
+// A driver may do anything to a virtio device: registers, configuration space, rings and buffers in its
+// memory, in any order, while requests complete early, late or never.
+#include "../unit/devices/virtio_driver.hpp"
+#include "bus/backends/block_store.hpp"
+#include "devices/virtio_block/virtio_block.hpp"
+#include "devices/virtio_rng/virtio_rng.hpp"
+#include "input.hpp"
+
+using namespace softmetal;
+using namespace softmetal::devices;
+
+namespace {
+
+constexpr u64 disk_bytes = 1 << 16;
+constexpr u64 ram_bytes = 1 << 16;
+
+/// Completes requests when it is told to.
+class WaitingStore final : public bus::BlockStore {
+ public:
+    u64 size_bytes() const override { return disk_bytes; }
+    bool read_only() const override { return false; }
+    void read(u64 offset, std::span<std::byte> into, Completion done) override {
+        check(offset, into.size());
+        add([into] { std::ranges::fill(into, std::byte{0x5a}); }, std::move(done));
+    }
+    void write(u64 offset, std::span<const std::byte> from, Completion done) override {
+        check(offset, from.size());
+        add([this, from] { sum_ += from.empty() ? 0 : static_cast<unsigned>(from.back()); }, std::move(done));
+    }
+    void flush(Completion done) override {
+        add([] {}, std::move(done));
+    }
+    void discard(u64 offset, u64 length, Completion done) override {
+        check(offset, length);
+        add([] {}, std::move(done));
+    }
+    void write_zeroes(u64 offset, u64 length, Completion done) override {
+        check(offset, length);
+        add([] {}, std::move(done));
+    }
+    bool finish_one(bus::BlockStatus status) {
+        if (waiting_.empty()) return false;
+        auto request = std::move(waiting_.front());
+        waiting_.pop_front();
+        request.first();
+        request.second(status);
+        return true;
+    }
+    void finish_all() {
+        while (finish_one(bus::BlockStatus::ok)) {
+        }
+    }
+
+ private:
+    static void check(u64 offset, u64 length) {
+        if (offset > disk_bytes || length > disk_bytes - offset) fuzz::fail("a request outside the disk");
+    }
+    void add(std::function<void()> work, Completion done) {
+        waiting_.emplace_back(std::move(work), std::move(done));
+    }
+    std::deque<std::pair<std::function<void()>, Completion>> waiting_;
+    unsigned sum_ = 0;
+};
+
+struct Bench : devices::testing::VirtioBench {
+    WaitingStore store;
+    ~Bench() { clear(); }
+    /// As after its construction, which takes a while.
+    void clear() {
+        store.finish_all();
+        device.reset();
+        ram.load(std::vector<std::byte>(ram_bytes));
+        messages.sent.clear();
+        line.set_level(false);
+        ring.available = ring.seen = 0;
+    }
+};
+
+std::unique_ptr<virtio::Model> model(Bench& bench, bool block) {
+    if (block) return std::make_unique<VirtioBlock>(bench.store, "disk");
+    return std::make_unique<VirtioRng>(
+        [](std::span<std::byte> into) { std::ranges::fill(into, std::byte{7}); });
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    fuzz::Input input(data, size);
+    static Bench bench;
+    bench.clear();
+    const u8 begin = input.take<u8>();
+    const bool block = begin & 1;
+    bench.plug(model(bench, block));
+    // Mostly from where a driver has come to, so that the rings are reached.
+    if (begin & 2) {
+        bench.accept((begin & 4 ? bench.offered_features() : 0) | virtio::feature::version_1);
+        bench.ring.size = 8;
+        bench.set_queue();
+        bench.set_status(15);
+    }
+    for (unsigned step = 0; step < 500 && !input.empty(); step++) {
+        const u8 what = input.take<u8>();
+        const unsigned width = 1u << (what >> 6);
+        switch (what & 15) {
+            case 0: {
+                devices::testing::TestDescriptor d;
+                d.address = input.take<u16>();
+                d.length = what & 16 ? input.take<u32>() : input.take<u16>();
+                d.flags = input.take<u8>();
+                d.next = input.take<u8>();
+                bench.ring.describe(input.take<u8>() % 16, d);
+                break;
+            }
+            case 1: bench.ring.offer(input.take<u8>()); break;
+            case 2: bench.notify(); break;
+            case 3: {
+                const u64 at = input.take<u16>();
+                const auto bytes = input.take_bytes(std::min<u64>(16, ram_bytes - at));
+                std::memcpy(bench.ram.at(at, bytes.size()).data(), bytes.data(), bytes.size());
+                break;
+            }
+            case 4:
+            case 5: (void)bench.store.finish_one(static_cast<bus::BlockStatus>(what >> 6 & 1)); break;
+            case 6: bench.write(input.below(0x4000), width, input.take<u32>()); break;
+            case 7: (void)bench.read(input.below(0x4000), width); break;
+            case 8:
+                bench.device->write_configuration(input.take<u8>(), 1u << (what >> 6 & 1), input.take<u32>());
+                break;
+            case 9: (void)bench.device->read_configuration(input.take<u8>(), 1u << (what >> 6 & 1)); break;
+            case 10: bench.write(input.below(0x40), width, input.take<u16>()); break;  // the common registers
+            case 11: bench.ring.set_flags(input.take<u8>()); break;
+            case 12: {
+                // What is in flight is waited for, so it must be able to end.
+                bench.store.finish_all();
+                const bus::SavedState saved = bench.device->save();
+                bench.device.reset();
+                auto restored = virtio::VirtioPci::restore(bench.surroundings(), model(bench, block), saved);
+                if (!restored) fuzz::fail("its own state is refused: " + restored.error().message);
+                bench.device = std::move(*restored);
+                bench.store.finish_all();
+                if (bench.device->save().fields != saved.fields && !(begin & 2))
+                    fuzz::fail("its state restores to another");
+                break;
+            }
+            default: bench.notify(); break;
+        }
+        // Resetting the device waits for requests as well: a backend's threads would end them meanwhile.
+        if (bench.status() == 0) bench.store.finish_all();
+    }
+    bench.store.finish_all();
+    return 0;
+}
