@@ -48,9 +48,11 @@ int main(void) {
     for (int i = 1; i < 100000; ++i) series += 1.0L / i / i;
     printf("series: %.20Lg\n", series);
 
+#ifdef __SIZEOF_INT128__
     unsigned __int128 product = 1;
     for (int i = 0; i < 1000; ++i) product = product * (next() | 1) + next() / ((next() >> 40) | 1);
     printf("product: %016" PRIx64 "%016" PRIx64 "\n", (uint64_t)(product >> 64), (uint64_t)product);
+#endif
 
     char text[4096] = "";
     for (int i = 0; i < 200; ++i) snprintf(text + strlen(text), sizeof text - strlen(text), "%x.", (unsigned)next() & 0xffff);
