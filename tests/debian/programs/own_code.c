@@ -7,11 +7,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef __i386__
+typedef int (*function)(int) __attribute__((regparm(1)));
+#define ARGUMENT 0xc0 /* eax */
+#else
 typedef int (*function)(int);
+#define ARGUMENT 0xf8 /* edi */
+#endif
 
-/* mov eax, edi; imul eax, eax, factor; add eax, addend; ret */
+/* mov eax, argument; imul eax, eax, factor; add eax, addend; ret */
 static void emit(uint8_t* at, int factor, int addend) {
-    const uint8_t code[] = {0x89, 0xf8, 0x69, 0xc0, 0, 0, 0, 0, 0x05, 0, 0, 0, 0, 0xc3};
+    const uint8_t code[] = {0x89, ARGUMENT, 0x69, 0xc0, 0, 0, 0, 0, 0x05, 0, 0, 0, 0, 0xc3};
     memcpy(at, code, sizeof code);
     memcpy(at + 4, &factor, 4);
     memcpy(at + 9, &addend, 4);
@@ -59,8 +65,13 @@ int main(void) {
     }
     printf("second mapping: %08x\n", sum);
 
+#ifdef __i386__
+    /* mov ecx, eax; call +0; pop edx; mov [edx+5], cl; mov al, 0 (the store changes this operand); movzx eax, al; ret */
+    const uint8_t ahead[] = {0x89, 0xc1, 0xe8, 0, 0, 0, 0, 0x5a, 0x88, 0x4a, 0x05, 0xb0, 0x00, 0x0f, 0xb6, 0xc0, 0xc3};
+#else
     /* mov byte [rip+1], dil; mov al, 0 (the store changes this operand); movzx eax, al; ret */
     const uint8_t ahead[] = {0x40, 0x88, 0x3d, 0x01, 0, 0, 0, 0xb0, 0x00, 0x0f, 0xb6, 0xc0, 0xc3};
+#endif
     memcpy(code, ahead, sizeof ahead);
     for (int i = 0; i < 20000; ++i) sum = sum * 31 + (uint32_t)entry(code)(i & 0xff);
     printf("just ahead: %08x\n", sum);
