@@ -7,6 +7,7 @@
 
 #include <Zydis/Zydis.h>
 #include <algorithm>
+#include <utility>
 
 namespace softmetal {
 
@@ -127,6 +128,7 @@ struct Interpreter::Parts {
     void execute_carefully() {
         const bool held_off = state.shadow == InterruptShadow::mov_ss;
         state.shadow = InterruptShadow::none;
+        const u64 held = std::exchange(state.held_breakpoints, 0);
         const bool watching = interpreter::breakpoints_enabled(state);
         // Intel's MOV SS holds off instruction breakpoints too, AMD's does not.
         if (watching && !(held_off && !vcpu.model.is_amd()) && !(state.rflags & flags::rf))
@@ -139,7 +141,7 @@ struct Interpreter::Parts {
         const Instruction& i = found.operation.instruction;
         if (!watching) {
             execute(found);
-            trap_after(i, stepping, 0);
+            trap_after(i, stepping, held);
         } else {
             state.rip += i.length;  // what addresses count from
             const interpreter::WatchedAccesses accesses(state, i);
@@ -147,12 +149,19 @@ struct Interpreter::Parts {
             execute(found);
             // Between the iterations of REP an instruction breakpoint does not hit again.
             if (state.rip == start && repeats(i)) state.rflags |= flags::rf;
-            trap_after(i, stepping, accesses.hits(state));
+            trap_after(i, stepping, held | accesses.hits(state));
         }
     }
 
     void trap_after(const Instruction& i, bool stepping, u64 dr6) {
-        if (state.shadow == InterruptShadow::mov_ss) return;
+        if (state.shadow == InterruptShadow::mov_ss) {
+            state.held_breakpoints = dr6;
+            return;
+        }
+        if (i.mnemonic == ZYDIS_MNEMONIC_INT1) {  // is a #DB itself: what else there was comes with it
+            state.dr6 |= dr6;
+            return;
+        }
         if (stepping && !(changes_level(i) && !(state.rflags & flags::tf))) dr6 |= x86::dr6::single_step;
         if (dr6) throw GuestException{.vector = x86::Vector::debug, .trap = true, .dr6 = dr6};
     }

@@ -221,8 +221,10 @@ TEST_F(LongModeDelivery, NmiIsBlockedUntilIret) {
     EXPECT_FALSE(take_pending_event(vcpu_));
     EXPECT_TRUE(vcpu_.block.attention.load() & attention::nmi);
     interrupt_return(vcpu_, 8);
-    state().shadow = InterruptShadow::mov_ss;
-    EXPECT_FALSE(take_pending_event(vcpu_));
+    for (const InterruptShadow shadow : {InterruptShadow::mov_ss, InterruptShadow::sti}) {
+        state().shadow = shadow;
+        EXPECT_FALSE(take_pending_event(vcpu_));
+    }
     state().shadow = InterruptShadow::none;
     EXPECT_TRUE(take_pending_event(vcpu_));
 }
