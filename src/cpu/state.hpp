@@ -35,8 +35,8 @@ struct alignas(64) ExtendedState {
 };
 static_assert(sizeof(ExtendedState) == 832);
 
-/// What holds off events after an instruction (SDM vol. 3, ch. 6.8.3): interrupts after STI; also NMI and #DB
-/// after a load of SS. Lasts for one instruction.
+/// What holds off events after an instruction (SDM vol. 3, ch. 6.8.3): interrupts, and NMIs as vol. 2 allows
+/// it, after STI; also #DB after a load of SS. Lasts for one instruction.
 enum class InterruptShadow : u8 { none, sti, mov_ss };
 
 enum class Activity : u8 {
@@ -74,9 +74,9 @@ struct CpuState {
     std::array<u64, 11> mtrr_fixed{};
 
     InterruptShadow shadow = InterruptShadow::none;
-    u64 debug_put_off = 0;  // DR6 bits of the #DB that waits behind the MOV SS shadow
     Activity activity = Activity::running;
     bool nmi_blocked = false;  // until the next IRET
+    u64 held_breakpoints = 0;  // DR6 bits of a load of SS that wait for the end of its shadow
 
     ExtendedState extended{};
 

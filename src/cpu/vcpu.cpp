@@ -99,6 +99,18 @@ void Vcpu::startup(u8 vector) {
     request(attention::startup);
 }
 
+void Vcpu::nonmaskable_interrupt() {
+    if (block.attention.load() & attention::nmi) second_nmi_ = true;
+    request(attention::nmi);
+}
+
+void Vcpu::take_nmi() {
+    block.attention.fetch_and(~attention::nmi);
+    if (second_nmi_.exchange(false)) request(attention::nmi);
+}
+
+void Vcpu::remember_one_nmi() { second_nmi_ = false; }
+
 void Vcpu::set_address_mask(u64 mask) {
     if (address_mask_.exchange(mask) != mask) request(attention::address_mask);
 }

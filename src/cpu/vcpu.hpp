@@ -90,13 +90,18 @@ class Vcpu final : public bus::CpuInterruptPort {
 
     // bus::CpuInterruptPort: any thread
     void interrupt_pending() override { request(attention::interrupt); }
-    void nonmaskable_interrupt() override { request(attention::nmi); }
+    void nonmaskable_interrupt() override;
     void init() override { request(attention::init); }
     void startup(u8 vector) override;
 
     /// The A20 gate: takes effect at the next instruction boundary. Any thread.
     void set_address_mask(u64 mask);
     [[nodiscard]] u64 address_mask() const { return address_mask_.load(); }
+
+    /// Takes one NMI of those that wait; attention::nmi stays raised for a second one.
+    void take_nmi();
+    /// While an NMI is served, one more is remembered and no second (SDM vol. 3, ch. 6.7.1).
+    void remember_one_nmi();
 
     /// Sets attention bits and wakes the vCPU where it sleeps. Any thread.
     void request(u32 attention_bits);
@@ -124,6 +129,9 @@ class Vcpu final : public bus::CpuInterruptPort {
     void open_interrupt_window();
 
     std::atomic<u8> startup_vector_{0};
+    /// NMIs beyond the one that attention::nmi stands for: a processor that is slow to look would lose what
+    /// hardware had taken at once and latched behind it.
+    std::atomic<bool> second_nmi_{false};
     std::atomic<u64> address_mask_{~u64{0}};
 };
 

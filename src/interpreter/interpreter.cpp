@@ -146,7 +146,7 @@ struct Interpreter::Parts {
     bool execute_with_traps() {
         const bool held_off = state.shadow == InterruptShadow::mov_ss;
         state.shadow = InterruptShadow::none;
-        const u64 put_off = std::exchange(state.debug_put_off, 0);
+        const u64 held = std::exchange(state.held_breakpoints, 0);
         const bool watching = interpreter::breakpoints_enabled(state);
         // Intel's MOV SS holds off instruction breakpoints too, AMD's does not.
         if (watching && !(held_off && !vcpu.model.is_amd()) && !(state.rflags & flags::rf))
@@ -161,7 +161,7 @@ struct Interpreter::Parts {
         if (!watching) {
             execute(found);
             unfinished = state.rip == start && repeats(i);
-            trap_after(i, stepping, put_off);
+            trap_after(i, stepping, held);
         } else {
             state.rip += i.length;  // what addresses count from
             const interpreter::WatchedAccesses accesses(state, i);
@@ -170,14 +170,18 @@ struct Interpreter::Parts {
             // Between the iterations of REP an instruction breakpoint does not hit again.
             unfinished = state.rip == start && repeats(i);
             if (unfinished) state.rflags |= flags::rf;
-            trap_after(i, stepping, put_off | accesses.hits(state));
+            trap_after(i, stepping, held | accesses.hits(state));
         }
         return unfinished;
     }
 
     void trap_after(const Instruction& i, bool stepping, u64 dr6) {
         if (state.shadow == InterruptShadow::mov_ss) {
-            state.debug_put_off = dr6;  // a single step is not put off but dropped (SDM vol. 3, ch. 6.8.3)
+            state.held_breakpoints = dr6;  // a single step is not held but dropped (SDM vol. 3, ch. 6.8.3)
+            return;
+        }
+        if (i.mnemonic == ZYDIS_MNEMONIC_INT1) {  // is a #DB itself: what else there was comes with it
+            state.dr6 |= dr6;
             return;
         }
         if (stepping && !(changes_level(i) && !(state.rflags & flags::tf))) dr6 |= x86::dr6::single_step;

@@ -1,5 +1,5 @@
 ; Says "ready", then sends back what comes in over the serial port. Q powers off, R resets, T makes a triple fault,
-; F prints for ever.
+; X writes 5 to the debug exit port, F prints for ever.
 %include "bzimage.inc"
         mov     edx, com1 + 4           ; modem control
         mov     al, 3                   ; DTR and RTS: a port without RTS is not listening
@@ -18,6 +18,8 @@ next:   mov     edx, lsr
         je      reset
         cmp     al, 'T'
         je      triple_fault
+        cmp     al, 'X'
+        je      exit
         cmp     al, 'F'
         je      flood
         mov     [rel text], al
@@ -27,6 +29,9 @@ next:   mov     edx, lsr
 flood:  lea     rsi, [rel line]
         call    print
         jmp     flood
+exit:   mov     al, 5
+        out     0xf4, al                ; where --debug-exit has put its port
+        jmp     next
 reset:  mov     edx, 0xcf9
         mov     al, 6
         out     dx, al

@@ -34,6 +34,21 @@ TEST(Ending, ResetEndsTheRunWhereAskedFor) {
     EXPECT_EQ(command.errors(), "");
 }
 
+TEST(Ending, TheDebugExitPortDecidesTheStatus) {
+    Command command(run_guest("echo", {"--debug-exit"}));
+    ASSERT_TRUE(command.shows("ready"));
+    command.type("X");
+    EXPECT_EQ(command.status(), 11);
+    EXPECT_EQ(command.errors(), "");
+}
+
+TEST(Ending, WithoutItsOptionThereIsNoDebugExitPort) {
+    Command command(run_guest("echo"));
+    ASSERT_TRUE(command.shows("ready"));
+    command.type("XQ");
+    EXPECT_EQ(command.status(), 0);
+}
+
 TEST(Ending, ResetStartsTheGuestAgain) {
     Command command(run_guest("echo"));
     ASSERT_TRUE(command.shows("ready"));

@@ -72,6 +72,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"command_line_the_kernel_refuses", run_guest("hello", {"--append", std::string(300, 'x')}),
                 "command line"},
         Mistake{"by_hand", {"vm-process"}, "not by hand"},
+        Mistake{"debug_exit_word", run_guest("hello", {"--debug-exit=x"}), "'x' is not a port number"},
+        Mistake{"debug_exit_taken", run_guest("hello", {"--debug-exit=0x60"}), "another device"},
+        Mistake{"debug_exit_beyond", run_guest("hello", {"--debug-exit=0xffff"}), "0xffff"},
         Mistake{"statistics_nowhere", run_guest("hello", {"--stats=/nonexistent/file"}), "--stats"}),
     name_of_mistake);
 

@@ -44,6 +44,12 @@ TEST_P(AssembledGuest, SaysWhatItWasBootedWith) {
     EXPECT_EQ(guest->output(), "hello, command line: one two; initrd: the initrd\n");
 }
 
+TEST_P(AssembledGuest, IsEnteredByMultibootAndReturnsToRealMode) {
+    start("hello_multiboot", 1, std::string_view("the module\0", 11));
+    EXPECT_EQ(end(), EndReason::power_off) << detail;
+    EXPECT_EQ(guest->output(), "hello, command line: kernel one two; module: the module; two ticks\n");
+}
+
 TEST_P(AssembledGuest, Resets) {
     start("reset");
     EXPECT_EQ(end(), EndReason::reset) << detail;

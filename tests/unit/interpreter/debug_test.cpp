@@ -113,6 +113,24 @@ TEST(Debug, DataBreakpointIsATrap) {
     EXPECT_TRUE(g.vcpu->state.dr6 & 1);
 }
 
+TEST(Debug, ABreakpointOfMovSsWaitsForTheNextInstruction) {
+    Guest g(Mode::long64);
+    g.poke<u16>(Guest::data, 0x10);
+    g.gpr(x86::rdi) = Guest::data;
+    g.vcpu->state.dr[0] = Guest::data;
+    g.vcpu->state.dr7 |= 1 | 0xf << 16;  // accesses of 4 bytes
+    g.run([](Assembler& a) {
+        a.mov(ss, word_ptr(rdi));  // three bytes
+        a.mov(ebx, 2);
+        a.mov(ebx, 3);
+    });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.fault()->vector, x86::Vector::debug);
+    EXPECT_EQ(g.fault()->rip, Guest::code + 8);
+    EXPECT_EQ(g.gpr(x86::rbx), 2u);
+    EXPECT_TRUE(g.vcpu->state.dr6 & 1);
+}
+
 TEST(Debug, ShadowLastsForOneInstruction) {
     Guest g(Mode::long64);
     g.place([](Assembler& a) {
