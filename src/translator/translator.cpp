@@ -4,6 +4,7 @@
 #include "cpu/event_delivery.hpp"
 #include "decoder/decoder.hpp"
 #include "host/segment_base.hpp"
+#include "interpreter/legality.hpp"
 #include "translator/rules/rules.hpp"
 #include "translator/runtime_calls.hpp"
 
@@ -30,7 +31,8 @@ u64 line_mask(u64 offset, u64 size) {
     return low_bits(static_cast<unsigned>(last - first + 1)) << first;
 }
 
-void emit_instruction(BlockEmitter& e) {
+void emit_instruction(BlockEmitter& e, const CpuModel::Features& features) {
+    if (!interpreter::means_itself(features, e.current().instruction)) return e.interpret_foreign();
     if (translate_address(e) || translate_control_transfer(e)) return;
     if (e.reaches(e.current().instruction) &&
         (translate_stack(e) || translate_string(e) || translate_system(e) || translate_computation(e)))
@@ -255,7 +257,7 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
     for (const GuestInstruction& g : guest.instructions) {
         e.begin_instruction(g);
         if (second_page) e.require_mapping(second_rip, second_page);
-        emit_instruction(e);
+        emit_instruction(e, vcpu_.model.features());
     }
     const GuestInstruction& last = guest.instructions.back();
     if (!leaves_by_itself(last.instruction)) e.jump_to(last.next_rip());
