@@ -2,6 +2,7 @@
 
 #include "machine/board_layout.hpp"
 
+#include <fmt/ranges.h>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,6 +73,10 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
     run->add_option("--cpus", options.cpus, "Virtual processors")
         ->type_name("N")
         ->check(CLI::Range(1u, machine::layout::maximum_cpus))
+        ->capture_default_str();
+    run->add_option("--cpu", options.cpu,
+                    fmt::format("Processor model: {}", fmt::join(machine::cpu_models(), ", ")))
+        ->type_name("MODEL")
         ->capture_default_str();
     run->add_option("--mode", options.mode, "How guest code runs: auto, interpret or translate")
         ->type_name("MODE")

@@ -19,6 +19,7 @@ struct RunOptions {
     std::vector<std::string> disks;
     std::string memory = "1G";
     unsigned cpus = 1;
+    std::string cpu = "host";
     machine::Mode mode = machine::Mode::automatic;
     bool lockstep = false;
     std::optional<u16> debug_exit_port;

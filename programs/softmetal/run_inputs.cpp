@@ -33,11 +33,14 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
     if (!memory) return fail(fmt::format("--memory: {}", memory.error().message));
     if (auto possible = check_guest_memory(*memory, host::host_memory_bytes()); !possible)
         return fail(fmt::format("--memory: {}", possible.error().message));
+    if (auto possible = machine::check_cpu_model(options.cpu); !possible)
+        return fail(fmt::format("--cpu: {}", possible.error().message));
     if (options.command_line.size() > longest_command_line)
         return fail(fmt::format("--append: {} characters are more than the {} a kernel takes",
                                 options.command_line.size(), longest_command_line));
     config = {.memory_bytes = *memory,
               .cpus = options.cpus,
+              .cpu_model = options.cpu,
               .mode = options.mode,
               .lockstep = options.lockstep,
               .command_line = options.command_line,

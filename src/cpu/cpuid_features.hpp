@@ -23,6 +23,7 @@ struct Feature {
     Register reg;
     u8 bit;
     Source source;
+    Generation since;                // the oldest model that has it
     bool CpuModel::Features::*flag;  // null where no engine asks for it
 };
 

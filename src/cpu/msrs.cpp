@@ -19,6 +19,7 @@ constexpr u32 mtrr_variable_count = 16;
 constexpr u64 microcode_revision = bit(32);                          // IA32_BIOS_SIGN_ID: revision 1
 constexpr u64 spec_ctrl_valid = bit(0) | bit(1) | bit(2) | bit(10);  // IBRS, STIBP, SSBD, BHI_DIS_S
 constexpr u64 feature_control_locked = bit(0);
+constexpr u64 x2apic_enable = bit(10);  // of IA32_APIC_BASE
 
 // Read as zero, writes ignored: present on every processor of their vendor, whatever CPUID says.
 constexpr u32 debug_control = 0x1d9, platform_info = 0xce, smi_count = 0x34;
@@ -31,7 +32,7 @@ constexpr u64 lfence_serializes = bit(1);
 constexpr u32 amd_first_counter = 0xc0010000, amd_last_counter = 0xc0010007;
 
 bool is_amd_register(const Vcpu& vcpu, u32 index) {
-    return vcpu.model.is_amd() && ((index >= amd_first_counter && index <= amd_last_counter) ||
+    return vcpu.model.shows_amd() && ((index >= amd_first_counter && index <= amd_last_counter) ||
                                    std::ranges::find(amd_registers, index) != amd_registers.end());
 }
 
@@ -41,6 +42,32 @@ std::optional<unsigned> fixed_mtrr(u32 index) {
     if (index == 0x258 || index == 0x259) return index - 0x257;
     if (index >= 0x268 && index <= 0x26f) return index - 0x265;
     return {};
+}
+
+/// Registers that came with a feature are not there without it.
+void require_feature(const CpuModel& model, u32 index) {
+    const CpuModel::Features& f = model.features();
+    const bool present = [&] {
+        switch (index) {
+            case msr::efer: return model.supported_efer() != 0;
+            case msr::star: return f.syscall;
+            case msr::lstar:
+            case msr::cstar:
+            case msr::sfmask: return f.syscall && f.long_mode;
+            case msr::fs_base:
+            case msr::gs_base:
+            case msr::kernel_gs_base: return f.long_mode;
+            case msr::tsc_aux: return f.rdtscp || f.rdpid;
+            case msr::tsc_adjust: return f.tsc_adjust;
+            case msr::spec_ctrl:
+            case msr::pred_cmd: return f.spec_ctrl;
+            case msr::arch_capabilities: return f.arch_capabilities;
+            case msr::tsc_deadline: return f.tsc_deadline;
+            case amd_decode_config: return model.shows_amd();
+            default: return index < msr::x2apic_first || index > msr::x2apic_last || f.x2apic;
+        }
+    }();
+    if (!present) raise_gp();
 }
 
 bool valid_memory_type(u64 type) { return type <= 6 && type != 2 && type != 3; }
@@ -58,7 +85,7 @@ void require_canonical(u64 value) {
 void write_efer(Vcpu& vcpu, u64 value) {
     CpuState& state = vcpu.state;
     namespace efer = x86::efer;
-    if (value & ~efer::implemented) raise_gp();
+    if (value & ~vcpu.model.supported_efer()) raise_gp();
     const u64 changed = state.efer ^ value;
     if (changed & efer::lme && state.paging()) raise_gp();
     state.efer = (value & ~efer::lma) | (state.efer & efer::lma);
@@ -91,6 +118,7 @@ void write_apic_register(Vcpu& vcpu, u32 index, u64 value) {
 
 u64 read_msr(Vcpu& vcpu, u32 index) {
     const CpuState& state = vcpu.state;
+    require_feature(vcpu.model, index);
     switch (index) {
         case msr::time_stamp_counter: return vcpu.time_stamp_counter();
         case msr::platform_id:
@@ -123,12 +151,8 @@ u64 read_msr(Vcpu& vcpu, u32 index) {
         case msr::fs_base: return state.seg(x86::Segment::fs).base;
         case msr::gs_base: return state.seg(x86::Segment::gs).base;
         case msr::kernel_gs_base: return state.kernel_gs_base;
-        case msr::tsc_aux:
-            if (!vcpu.model.features().rdtscp && !vcpu.model.features().rdpid) raise_gp();
-            return state.tsc_aux;
-        case amd_decode_config:
-            if (vcpu.model.is_amd()) return lfence_serializes;
-            break;
+        case msr::tsc_aux: return state.tsc_aux;
+        case amd_decode_config: return lfence_serializes;
         default: break;
     }
     if (index - msr::mtrr_phys_base0 < mtrr_variable_count)
@@ -141,10 +165,12 @@ u64 read_msr(Vcpu& vcpu, u32 index) {
 
 void write_msr(Vcpu& vcpu, u32 index, u64 value) {
     CpuState& state = vcpu.state;
+    require_feature(vcpu.model, index);
     switch (index) {
         case msr::time_stamp_counter: state.tsc_adjust += value - vcpu.time_stamp_counter(); return;
         case msr::tsc_adjust: state.tsc_adjust = value; return;
         case msr::apic_base:
+            if (value & x2apic_enable && !vcpu.model.features().x2apic) raise_gp();
             if (!vcpu.apic || !vcpu.apic->set_base(value)) raise_gp();
             return;
         case msr::spec_ctrl:
@@ -203,12 +229,10 @@ void write_msr(Vcpu& vcpu, u32 index, u64 value) {
             state.kernel_gs_base = value;
             return;
         case msr::tsc_aux:
-            if ((!vcpu.model.features().rdtscp && !vcpu.model.features().rdpid) || value >> 32) raise_gp();
+            if (value >> 32) raise_gp();
             state.tsc_aux = value;
             return;
-        case amd_decode_config:
-            if (vcpu.model.is_amd()) return;
-            break;
+        case amd_decode_config: return;
         default: break;
     }
     if (const u32 n = index - msr::mtrr_phys_base0; n < mtrr_variable_count) {

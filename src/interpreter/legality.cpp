@@ -1,8 +1,10 @@
 #include "interpreter/legality.hpp"
 
 #include "cpu/extended_state.hpp"
+#include "decoder/decoder.hpp"
 
 #include <Zydis/Zydis.h>
+#include <algorithm>
 
 namespace softmetal::interpreter {
 
@@ -24,22 +26,22 @@ bool is_in_model(const CpuModel::Features& f, const Instruction& i) {
         case ZYDIS_ISA_SET_FAT_NOP:
         case ZYDIS_ISA_SET_FXSAVE:
         case ZYDIS_ISA_SET_FXSAVE64:
-        case ZYDIS_ISA_SET_LONGMODE:
-        case ZYDIS_ISA_SET_AMD:
         case ZYDIS_ISA_SET_PAUSE:
         case ZYDIS_ISA_SET_RDPMC:
-        case ZYDIS_ISA_SET_CLFSH:
         case ZYDIS_ISA_SET_SSE:
-        case ZYDIS_ISA_SET_SSE2:
-        case ZYDIS_ISA_SET_SSE2MMX:
         case ZYDIS_ISA_SET_SSEMXCSR:
         case ZYDIS_ISA_SET_SSE_PREFETCH:
         case ZYDIS_ISA_SET_PREFETCH_NOP:
         case ZYDIS_ISA_SET_PREFETCHWT1: return true;
-        // Where these two are missing their encodings mean BSR and BSF, to the host as well.
+        // Where these two are missing their encodings mean BSR and BSF: bit_scan_reading.
         case ZYDIS_ISA_SET_LZCNT: return true;
         case ZYDIS_ISA_SET_BMI1: return f.bmi1 || i.mnemonic == ZYDIS_MNEMONIC_TZCNT;
         case ZYDIS_ISA_SET_LAHF: return i.mode != 8 || f.lahf64;
+        case ZYDIS_ISA_SET_LONGMODE: return f.long_mode;
+        case ZYDIS_ISA_SET_AMD: return f.syscall;
+        case ZYDIS_ISA_SET_CLFSH: return f.clflush;
+        case ZYDIS_ISA_SET_SSE2:
+        case ZYDIS_ISA_SET_SSE2MMX: return f.sse2;
         case ZYDIS_ISA_SET_ADOX_ADCX: return f.adx;
         case ZYDIS_ISA_SET_AES: return f.aes;
         case ZYDIS_ISA_SET_AVX: return f.avx;
@@ -83,6 +85,20 @@ bool is_in_model(const CpuModel::Features& f, const Instruction& i) {
         case ZYDIS_ISA_SET_SVM: return i.mnemonic == ZYDIS_MNEMONIC_VMMCALL;
         default: return false;  // VMX, SVM, SGX, TSX, MPX, PKU, MONITOR, vendor extensions ...
     }
+}
+
+std::optional<Instruction> bit_scan_reading(const CpuModel::Features& f, const Instruction& i) {
+    const bool lacks_lzcnt = i.mnemonic == ZYDIS_MNEMONIC_LZCNT && !f.lzcnt;
+    const bool lacks_tzcnt = i.mnemonic == ZYDIS_MNEMONIC_TZCNT && !f.bmi1;
+    if (!lacks_lzcnt && !lacks_tzcnt) return std::nullopt;
+    std::array<u8, 16> bytes = i.bytes;
+    std::replace(bytes.begin(), bytes.begin() + i.layout.opcode, u8{0xf3}, u8{0xf2});  // ignored
+    const auto scan = decode(std::span(bytes).first(i.length), i.mode);
+    return scan ? std::optional(*scan) : std::nullopt;
+}
+
+bool means_itself(const CpuModel::Features& f, const Instruction& i) {
+    return is_in_model(f, i) && !bit_scan_reading(f, i);
 }
 
 Conditions conditions_of(const Instruction& i) {

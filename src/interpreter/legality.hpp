@@ -4,10 +4,20 @@
 #include "cpu/cpu_model.hpp"
 #include "decoder/instruction.hpp"
 
+#include <optional>
+
 namespace softmetal::interpreter {
 
 /// Is the instruction part of the processor that the model describes? If not it is #UD.
 [[nodiscard]] bool is_in_model(const CpuModel::Features& features, const Instruction& i);
+
+/// What processors without LZCNT and BMI1 read in their place: BSR and BSF, with a prefix that means nothing
+/// (SDM vol. 2, LZCNT, TZCNT).
+[[nodiscard]] std::optional<Instruction> bit_scan_reading(const CpuModel::Features& features,
+                                                          const Instruction& i);
+
+/// Does it do what it says in the model, so that the host may execute it for the guest?
+[[nodiscard]] bool means_itself(const CpuModel::Features& features, const Instruction& i);
 
 /// Conditions to check at each execution.
 enum class Condition : u8 {

@@ -1,4 +1,5 @@
 // The last group: user-level instructions without a semantic function of their own run on the host CPU.
+#include "interpreter/legality.hpp"
 #include "interpreter/native_thunk.hpp"
 #include "interpreter/semantics.hpp"
 
@@ -13,7 +14,7 @@ void execute(Vcpu& vcpu, const Instruction& i, void* extra) {
     const auto* thunk = static_cast<const NativeThunk*>(extra);
     if (thunk)
         run_native(vcpu, i, *thunk);
-    else if (!run_native_once(vcpu, i))
+    else if (!run_native_once(vcpu, bit_scan_reading(vcpu.model.features(), i).value_or(i)))
         raise_ud();
 }
 

@@ -70,7 +70,9 @@ CachedOperation make_operation(const CpuModel& model, const Instruction& i) {
     result.operation.run = own;
     if (!own) {
         result.operation.run = native_semantics(i);
-        if (!does_nothing(i)) result.operation.extra = const_cast<NativeThunk*>(native_thunk(i));
+        // The thunk alone differs: operands and status flags written are the same.
+        const Instruction executed = bit_scan_reading(model.features(), i).value_or(i);
+        if (!does_nothing(i)) result.operation.extra = const_cast<NativeThunk*>(native_thunk(executed));
     }
     return result;
 }

@@ -69,11 +69,11 @@ class LegacyReplacement final : public bus::InterruptLine {
 
 /// Members stand in the order in which they are wired: what is below uses what is above.
 struct Board::Parts {
-    Parts(const MachineConfig& config, const MachineResources& resources,
-          bus::PlatformControl& platform_control, std::unique_ptr<GuestMemory> ram)
+    Parts(const MachineResources& resources, bus::PlatformControl& platform_control,
+          std::unique_ptr<GuestMemory> ram, CpuModel cpu_model)
         : memory(std::move(ram)),
           dma(*memory),
-          model(CpuModel::host(config.cpus, layout::tsc_hz)),
+          model(std::move(cpu_model)),
           clock(resources.clock),
           timers(resources.timers),
           platform(platform_control),
@@ -290,7 +290,9 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
                                 resources.disks.size()));
     auto memory = GuestMemory::create(config.memory_bytes);
     if (!memory) return std::unexpected(memory.error());
-    auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory));
+    auto model = CpuModel::named(config.cpu_model, config.cpus, layout::tsc_hz);
+    if (!model) return std::unexpected(model.error());
+    auto parts = std::make_unique<Parts>(resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);
     parts->add_interrupt_controllers();
     parts->add_legacy_devices(resources);

@@ -28,7 +28,7 @@ Result<> check(const MachineConfig& config) {
     if (config.memory_bytes < layout::minimum_memory || config.memory_bytes % page_size != 0)
         return fail(fmt::format("guest memory of {} bytes is not a whole number of pages from {} MiB on",
                                 config.memory_bytes, layout::minimum_memory >> 20));
-    return {};
+    return check_cpu_model(config.cpu_model);
 }
 
 /// Leaves the board as firmware and boot loader would: tables, kernel and the first processor's state.
@@ -55,6 +55,17 @@ nlohmann::json to_json(const Counters& counters) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> cpu_models() { return CpuModel::names(); }
+
+Result<> check_cpu_model(std::string_view name) {
+    const auto model = CpuModel::named(name, 1, layout::tsc_hz);
+    if (!model) return std::unexpected(model.error());
+    if (!model->features().long_mode)
+        return fail(fmt::format(
+            "the processor model {} has no 64-bit mode, in which all kernels are entered so far", name));
+    return {};
+}
 
 std::string_view to_string(EndReason reason) {
     switch (reason) {

@@ -26,6 +26,7 @@ enum class Mode { automatic, interpret, translate };
 struct MachineConfig {
     u64 memory_bytes = 0;
     unsigned cpus = 1;
+    std::string cpu_model = "host";  // one of CpuModel::names()
     Mode mode = Mode::automatic;
     bool lockstep = false;  // run the interpreter behind the translator and stop at the first difference
     std::string command_line = {};
@@ -33,6 +34,11 @@ struct MachineConfig {
     bool test_device = false;
     std::string kernel_name = "kernel";  // which Multiboot kernels find before their command line
 };
+
+/// The names of processor models.
+[[nodiscard]] std::span<const std::string_view> cpu_models();
+/// The error says that there is no such model, that this host cannot be it, or that no machine can have it.
+[[nodiscard]] Result<> check_cpu_model(std::string_view name);
 
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {

@@ -235,14 +235,14 @@ void BlockEmitter::find_stack_slot(const jit::Gp& pointer) {
 // --- leaving
 // ----------------------------------------------------------------------------------------------------------
 
-void BlockEmitter::interpret() {
+void BlockEmitter::interpret(bool may_be_fast) {
     release_flags(status);
     const asmjit::Label resume = a.newLabel();
     const u32 number = new_site(resume);
     const Instruction& i = current_->instruction;
     Site& site = table_.sites[number];
     // Lockstep compares whole instructions only, and these it leaves to the interpreter.
-    if (chain_ && reaches(i)) site.fast_call = fast_call_of(i);
+    if (may_be_fast && reaches(i)) site.fast_call = fast_call_of(i);
     switch (operand_of(site.fast_call.call)) {
         case FastCallOperand::address: linear_address(i); break;
         case FastCallOperand::value:

@@ -91,7 +91,9 @@ class BlockEmitter {
     // ---------------------------------------------------------------------------------------------------
     /// The interpreter runs the current instruction; translated code goes on behind it where that is
     /// possible.
-    void interpret();
+    void interpret() { interpret(chain_); }
+    /// The same for what the processor model does not have: the interpreter raises #UD.
+    void interpret_foreign() { interpret(false); }
     /// The same where a jump to `label` says so; execution does not come back here. Flags are released.
     void interpret_where(const asmjit::Label& label);
     /// Goes on only if the linear page is still mapped to this page of RAM for code: else the interpreter
@@ -113,6 +115,7 @@ class BlockEmitter {
     void jump_indirect();
 
  private:
+    void interpret(bool may_be_fast);
     struct PendingSite {
         u32 number;
         asmjit::Label resume;

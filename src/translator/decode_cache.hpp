@@ -3,6 +3,7 @@
 #pragma once
 
 #include "decoder/decoder.hpp"
+#include "interpreter/legality.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -11,7 +12,8 @@ namespace softmetal::translator {
 
 class DecodeCache {
  public:
-    DecodeCache() : entries_(entry_count) {}
+    /// For a processor with these features.
+    explicit DecodeCache(const CpuModel::Features& features) : features_(features), entries_(entry_count) {}
 
     /// The instruction at `code`, of which `available` bytes may be read, in code of that size.
     [[nodiscard]] std::expected<const Instruction*, DecodeError> decode_at(const u8* code,
@@ -25,6 +27,8 @@ class DecodeCache {
             return &known;
         auto decoded = decode({code, available}, code_size);
         if (!decoded) return std::unexpected(decoded.error());
+        // What raises #UD instead leaves the flags to its handler.
+        if (!interpreter::means_itself(features_, *decoded)) decoded->flags_killed = 0;
         entry = {code, *decoded};
         return &entry.instruction;
     }
@@ -35,6 +39,7 @@ class DecodeCache {
         const u8* code = nullptr;
         Instruction instruction;
     };
+    const CpuModel::Features& features_;
     std::vector<Entry> entries_;
 };
 

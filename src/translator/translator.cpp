@@ -31,10 +31,10 @@ u64 line_mask(u64 offset, u64 size) {
     return low_bits(static_cast<unsigned>(last - first + 1)) << first;
 }
 
-void emit_instruction(BlockEmitter& e, const CpuModel& model) {
+void emit_instruction(BlockEmitter& e, const CpuModel::Features& features) {
     const Instruction& i = e.current().instruction;
     // The host may have what the model hides, or not even that: #UD is the interpreter's to raise.
-    if (!interpreter::is_in_model(model.features(), i)) return e.interpret();
+    if (!interpreter::means_itself(features, i)) return e.interpret_foreign();
     if (translate_address(e) || translate_control_transfer(e)) return;
     if (e.reaches(i) &&
         (translate_stack(e) || translate_string(e) || translate_system(e) || translate_computation(e)))
@@ -243,6 +243,9 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
         second_page = prepare_code_page(second_rip);
         if (!second_page) return nullptr;
         guest = read_straddling_instruction(key.rip, key.page, second_page, mode.code_size());
+        for (GuestInstruction& g : guest.instructions)
+            if (!interpreter::means_itself(vcpu_.model.features(), g.instruction))
+                g.instruction.flags_killed = 0;
     }
     if (guest.instructions.empty()) return nullptr;
 
@@ -259,7 +262,7 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
     for (const GuestInstruction& g : guest.instructions) {
         e.begin_instruction(g);
         if (second_page) e.require_mapping(second_rip, second_page);
-        emit_instruction(e, vcpu_.model);
+        emit_instruction(e, vcpu_.model.features());
     }
     const GuestInstruction& last = guest.instructions.back();
     if (!leaves_by_itself(last.instruction)) e.jump_to(last.next_rip());

@@ -16,6 +16,7 @@ struct CampaignOptions {
     u64 cases = 100;
     unsigned jobs = 1;
     std::string engine = "interpreter";
+    std::string cpu = "host";
     std::string undefined_results;
 };
 

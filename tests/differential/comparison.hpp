@@ -28,6 +28,7 @@ struct Allowance {
     bool cr2 = false, cr2_offset = false;  // the offset: where in the page
     bool rip = false, rsp = false;
     bool gprs = false;
+    bool x87_pointers = false;  // FIP and FOP
     void add(const Allowance& other);
 };
 

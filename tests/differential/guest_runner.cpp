@@ -6,20 +6,21 @@
 
 namespace softmetal::differential {
 
-Result<std::unique_ptr<GuestRunner>> GuestRunner::create(std::string_view engine, KernelMode mode) {
+Result<std::unique_ptr<GuestRunner>> GuestRunner::create(std::string_view engine, KernelMode mode,
+                                                         const CpuModel& model) {
     auto memory = GuestMemory::create(GuestKernel::ram_bytes);
     if (!memory) return std::unexpected(memory.error());
-    std::unique_ptr<GuestRunner> runner(new GuestRunner(std::move(*memory), mode));
+    std::unique_ptr<GuestRunner> runner(new GuestRunner(std::move(*memory), mode, model));
     auto made = make_engine(engine, runner->vcpu_);
     if (!made) return std::unexpected(made.error());
     runner->engine_ = std::move(*made);
     return runner;
 }
 
-GuestRunner::GuestRunner(std::unique_ptr<GuestMemory> memory, KernelMode mode)
+GuestRunner::GuestRunner(std::unique_ptr<GuestMemory> memory, KernelMode mode, const CpuModel& model)
     : memory_(std::move(memory)),
       kernel_(*memory_, mode),
-      model_(CpuModel::host(1, 1'000'000'000)),
+      model_(model),
       vcpu_(0, model_, {*memory_, ports_, mmio_, clock_}),
       initial64_(kernel_.initial_state(model_, 8)),
       initial32_(kernel_.initial_state(model_, 4)) {

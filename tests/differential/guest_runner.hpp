@@ -9,8 +9,8 @@ namespace softmetal::differential {
 
 class GuestRunner {
  public:
-    [[nodiscard]] static Result<std::unique_ptr<GuestRunner>> create(std::string_view engine,
-                                                                     KernelMode mode);
+    [[nodiscard]] static Result<std::unique_ptr<GuestRunner>> create(std::string_view engine, KernelMode mode,
+                                                                     const CpuModel& model);
 
     void run(const TestCase& test, Outcome& outcome);
 
@@ -19,14 +19,14 @@ class GuestRunner {
         [[nodiscard]] bus::Nanoseconds now() const override { return 0; }
     };
 
-    GuestRunner(std::unique_ptr<GuestMemory> memory, KernelMode mode);
+    GuestRunner(std::unique_ptr<GuestMemory> memory, KernelMode mode, const CpuModel& model);
     void prepare(const TestCase& test);
 
     std::unique_ptr<GuestMemory> memory_;
     GuestKernel kernel_;
     bus::AddressSpace ports_, mmio_;
     StoppedClock clock_;
-    CpuModel model_;
+    const CpuModel model_;
     Vcpu vcpu_;
     const CpuState initial64_, initial32_;
     std::unique_ptr<EngineUnderTest> engine_;

@@ -67,8 +67,8 @@ bool address_size_matters(const Decoded& d) {
 
 class Enumeration {
  public:
-    Enumeration(const CpuModel& model, unsigned code_size)
-        : model_(model), code_size_(static_cast<u8>(code_size)) {}
+    Enumeration(const CpuModel& host, const CpuModel& model, unsigned code_size)
+        : host_(host), model_(model), code_size_(static_cast<u8>(code_size)) {}
 
     std::vector<InstructionForm> run() {
         for (const u8 prefix : {0, 0x66, 0xf3, 0xf2})
@@ -166,7 +166,7 @@ class Enumeration {
     }
 
     void add(const EncodingFields& f, const Decoded& d) {
-        if (!in_scope(model_, d)) return;
+        if (!in_scope(host_, d) || reads_differently(model_, d.instruction)) return;
         std::string id = form_id(f, d);
         const auto [found, fresh] = index_.try_emplace(id, forms_.size());
         if (fresh) forms_.push_back(describe(std::move(id), f, d));
@@ -175,7 +175,7 @@ class Enumeration {
         form.rm_values |= static_cast<u8>(1u << (f.rm & 7));
     }
 
-    static InstructionForm describe(std::string id, const EncodingFields& f, const Decoded& d) {
+    InstructionForm describe(std::string id, const EncodingFields& f, const Decoded& d) const {
         InstructionForm form{.id = std::move(id),
                              .mnemonic = d.instruction.mnemonic,
                              .isa_set = d.instruction.meta.isa_set,
@@ -186,11 +186,12 @@ class Enumeration {
             if (o.encoding == ZYDIS_OPERAND_ENCODING_NDSNDD) form.uses_vvvv = true;
             if (o.type == ZYDIS_OPERAND_TYPE_MEMORY && o.mem.type == ZYDIS_MEMOP_TYPE_VSIB) form.vsib = true;
         }
+        form.foreign = !reported(model_, d.instruction);
         if (form.register_in_opcode) form.fields.opcode &= 0xf8;
         return form;
     }
 
-    const CpuModel& model_;
+    const CpuModel &host_, &model_;
     const u8 code_size_;
     std::vector<InstructionForm> forms_;
     std::unordered_map<std::string, std::size_t> index_;
@@ -221,8 +222,9 @@ std::string form_id(const EncodingFields& f, const Decoded& d) {
     return id;
 }
 
-std::vector<InstructionForm> enumerate_forms(const CpuModel& model, unsigned code_size) {
-    return Enumeration(model, code_size).run();
+std::vector<InstructionForm> enumerate_forms(const CpuModel& host, const CpuModel& model,
+                                             unsigned code_size) {
+    return Enumeration(host, model, code_size).run();
 }
 
 }  // namespace softmetal::differential

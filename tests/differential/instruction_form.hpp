@@ -21,14 +21,16 @@ struct InstructionForm {
     bool register_in_opcode = false;
     bool uses_vvvv = false;
     bool vsib = false;
+    bool foreign = false;              // not in the processor model of the guest
     u8 reg_values = 0, rm_values = 0;  // ModRM.reg and, for registers, ModRM.rm: bit n = value n occurs
 };
 
 /// The name of a decoded instruction's form; two encodings with equal names are the same form.
 [[nodiscard]] std::string form_id(const EncodingFields& fields, const Decoded& decoded);
 
-/// Every form of 64-bit mode (code size 8) or 32-bit code (4) that the model reports and scope.hpp does not
-/// leave out.
-[[nodiscard]] std::vector<InstructionForm> enumerate_forms(const CpuModel& model, unsigned code_size);
+/// Every form of 64-bit mode (code size 8) or 32-bit code (4) that the host can be and scope.hpp does not
+/// leave out. `model` is the guest's.
+[[nodiscard]] std::vector<InstructionForm> enumerate_forms(const CpuModel& host, const CpuModel& model,
+                                                           unsigned code_size);
 
 }  // namespace softmetal::differential

@@ -3,6 +3,7 @@
 #include "case_generator.hpp"
 #include "decoder/decoder.hpp"
 #include "reduction.hpp"
+#include "x86/exceptions.hpp"
 
 #include <fmt/format.h>
 
@@ -34,23 +35,29 @@ Result<std::unique_ptr<Laboratory>> Laboratory::create(const CampaignOptions& op
     auto native = NativeRunner::create(code32);
     if (!native) return std::unexpected(native.error());
     lab->native_ = std::move(*native);
-    if (auto added = lab->add_guests(code32); !added) return std::unexpected(added.error());
+    const auto model = CpuModel::named(options.cpu, 1, 1'000'000'000);
+    if (!model) return std::unexpected(model.error());
+    if (auto added = lab->add_guests(code32, *model); !added) return std::unexpected(added.error());
     auto undefined = UndefinedResults::load(options.undefined_results, options.engine);
     if (!undefined) return std::unexpected(undefined.error());
     lab->undefined_ = std::move(*undefined);
     return lab;
 }
 
-Result<> Laboratory::add_guests(bool code32) {
-    auto long_mode = GuestRunner::create(options_.engine, KernelMode::long_mode);
-    if (!long_mode) return std::unexpected(long_mode.error());
-    long_mode_ = std::move(*long_mode);
-    guests_.push_back({"64-bit mode", 8, long_mode_.get()});
+Result<> Laboratory::add_guests(bool code32, const CpuModel& model) {
+    const auto add = [&](KernelMode mode, std::unique_ptr<GuestRunner>& runner) -> Result<> {
+        auto made = GuestRunner::create(options_.engine, mode, model);
+        if (!made) return std::unexpected(made.error());
+        runner = std::move(*made);
+        return {};
+    };
+    if (model.features().long_mode) {
+        if (auto added = add(KernelMode::long_mode, long_mode_); !added) return added;
+        guests_.push_back({"64-bit mode", 8, long_mode_.get()});
+        if (code32) guests_.push_back({"compatibility mode", 4, long_mode_.get()});
+    }
     if (!code32) return {};
-    auto protected_mode = GuestRunner::create(options_.engine, KernelMode::protected_mode);
-    if (!protected_mode) return std::unexpected(protected_mode.error());
-    protected_mode_ = std::move(*protected_mode);
-    guests_.push_back({"compatibility mode", 4, long_mode_.get()});
+    if (auto added = add(KernelMode::protected_mode, protected_mode_); !added) return added;
     guests_.push_back({"protected mode", 4, protected_mode_.get()});
     return {};
 }
@@ -61,6 +68,32 @@ void Laboratory::run_native(const TestCase& test) {
 }
 
 Laboratory::Verdict Laboratory::judge(const InstructionForm& form, const TestCase& test) {
+    return form.foreign ? judge_foreign(test) : judge_against_host(form, test);
+}
+
+Laboratory::Verdict Laboratory::judge_foreign(const TestCase& test) {
+    Outcome& expected = *native_outcome_;
+    expected = {};
+    expected.vector = static_cast<unsigned>(x86::Vector::invalid_opcode);
+    expected.registers = test.registers;
+    expected.registers.rflags |= x86::flags::rf;  // as pushed by a fault (SDM vol. 3, ch. 17.3.1.1)
+    expected.memory = test.memory;
+    if (test.code_size == 4) expected.selectors = test.selectors;
+    // The guest's runner leaves out what the host's form of the state would.
+    const Allowance allowed{.fdp = true, .x87_pointers = true};
+    Verdict verdict;
+    for (const Guest& guest : guests_) {
+        if (guest.code_size != test.code_size) continue;
+        guest.runner->run(test, *guest_outcome_);
+        verdict.differences = compare(expected, *guest_outcome_, allowed);
+        if (verdict.differences.empty()) continue;
+        verdict.guest = guest.name;
+        break;
+    }
+    return verdict;
+}
+
+Laboratory::Verdict Laboratory::judge_against_host(const InstructionForm& form, const TestCase& test) {
     run_native(test);
     Verdict verdict{.completed = native_outcome_->vector == completed};
     Allowance allowed = undefined_.allowance(ZydisMnemonicGetString(form.mnemonic), !verdict.completed);
@@ -107,9 +140,10 @@ std::string Laboratory::report(const InstructionForm& form, u64 number) {
                v.completed == first.completed;
     });
     const Verdict verdict = judge(form, *test_);
-    return fmt::format("{} ({}), reduced\n{}  again: oracle --engine {} --seed {} --form '{}' --case {}\n",
-                       form.id, verdict.guest, describe(*test_, verdict.differences), options_.engine,
-                       options_.seed, form.id, number);
+    return fmt::format(
+        "{} ({}), reduced\n{}  again: oracle --engine {} --cpu {} --seed {} --form '{}' --case {}\n", form.id,
+        verdict.guest, describe(*test_, verdict.differences), options_.engine, options_.cpu, options_.seed,
+        form.id, number);
 }
 
 }  // namespace softmetal::differential

@@ -29,10 +29,13 @@ class Laboratory {
     };
 
     explicit Laboratory(const CampaignOptions& options) : options_(options) {}
-    [[nodiscard]] Result<> add_guests(bool code32);
+    [[nodiscard]] Result<> add_guests(bool code32, const CpuModel& model);
     void run_native(const TestCase& test);
     /// The failing case in test_, reduced.
     [[nodiscard]] std::string report(const InstructionForm& form, u64 number);
+    /// A form that the processor model does not have must raise #UD and change nothing.
+    [[nodiscard]] Verdict judge_foreign(const TestCase& test);
+    [[nodiscard]] Verdict judge_against_host(const InstructionForm& form, const TestCase& test);
     [[nodiscard]] Verdict judge(const InstructionForm& form, const TestCase& test);
 
     const CampaignOptions& options_;

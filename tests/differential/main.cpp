@@ -40,18 +40,23 @@ std::vector<InstructionForm> select(std::vector<InstructionForm> forms, const st
     return exact.empty() ? containing : exact;
 }
 
-std::vector<InstructionForm> all_forms(const std::string& code) {
-    const CpuModel model = CpuModel::host(1, 1'000'000'000);
+std::vector<InstructionForm> all_forms(const std::string& code, const CpuModel& model) {
+    const CpuModel host = CpuModel::host(1, 1'000'000'000);
     std::vector<InstructionForm> forms;
     for (const auto& [name, size] : {std::pair{"64", 8u}, {"32", 4u}})
-        if (code == name || code == "all")
-            std::ranges::move(enumerate_forms(model, size), std::back_inserter(forms));
+        if ((code == name || code == "all") && (size == 4 || model.features().long_mode))
+            std::ranges::move(enumerate_forms(host, model, size), std::back_inserter(forms));
     return forms;
 }
 
 int run(const Selection& selection, CampaignOptions options) {
     if (selection.list_excluded) return print_excluded(), 0;
-    const auto forms = select(all_forms(selection.code), selection.form);
+    const auto model = CpuModel::named(options.cpu, 1, 1'000'000'000);
+    if (!model) {
+        fmt::print(stderr, "oracle: {}\n", model.error().message);
+        return 2;
+    }
+    const auto forms = select(all_forms(selection.code, *model), selection.form);
     if (forms.empty()) {
         fmt::print(stderr, "oracle: no instruction form contains '{}'; see oracle --list\n", selection.form);
         return 2;
@@ -83,6 +88,8 @@ int main(int argc, char** argv) {
     CampaignOptions options;
     options.undefined_results = SOFTMETAL_UNDEFINED_RESULTS;
     app.add_option("--engine", options.engine, "Which engine: interpreter or translator")
+        ->capture_default_str();
+    app.add_option("--cpu", options.cpu, "The guest's processor model; what it lacks must raise #UD")
         ->capture_default_str();
     app.add_option("--seed", options.seed, "Another seed, other cases")->capture_default_str();
     app.add_option("--cases", options.cases, "Cases a form")->capture_default_str();

@@ -60,7 +60,7 @@ struct IsaFeature {
     bool Features::*flag;
 };
 
-/// What every 64-bit processor has (SDM vol. 1, ch. 5).
+/// What every model has (SDM vol. 1, ch. 5).
 constexpr auto baseline = std::to_array<ZydisISASet>({
     ZYDIS_ISA_SET_I86,           ZYDIS_ISA_SET_I186,        ZYDIS_ISA_SET_I286REAL,
     ZYDIS_ISA_SET_I286PROTECTED, ZYDIS_ISA_SET_I386,        ZYDIS_ISA_SET_I486,
@@ -68,12 +68,14 @@ constexpr auto baseline = std::to_array<ZydisISASet>({
     ZYDIS_ISA_SET_PPRO,          ZYDIS_ISA_SET_CMOV,        ZYDIS_ISA_SET_FCMOV,
     ZYDIS_ISA_SET_FAT_NOP,       ZYDIS_ISA_SET_X87,         ZYDIS_ISA_SET_FXSAVE,
     ZYDIS_ISA_SET_FXSAVE64,      ZYDIS_ISA_SET_SSE,         ZYDIS_ISA_SET_SSEMXCSR,
-    ZYDIS_ISA_SET_SSE_PREFETCH,  ZYDIS_ISA_SET_SSE2,        ZYDIS_ISA_SET_SSE2MMX,
-    ZYDIS_ISA_SET_CLFSH,         ZYDIS_ISA_SET_LONGMODE,    ZYDIS_ISA_SET_PAUSE,
-    ZYDIS_ISA_SET_PREFETCH_NOP,
+    ZYDIS_ISA_SET_SSE_PREFETCH,  ZYDIS_ISA_SET_PAUSE,       ZYDIS_ISA_SET_PREFETCH_NOP,
 });
 
 constexpr auto optional = std::to_array<IsaFeature>({
+    {ZYDIS_ISA_SET_SSE2, &Features::sse2},
+    {ZYDIS_ISA_SET_SSE2MMX, &Features::sse2},
+    {ZYDIS_ISA_SET_CLFSH, &Features::clflush},
+    {ZYDIS_ISA_SET_LONGMODE, &Features::long_mode},
     {ZYDIS_ISA_SET_SSE3, &Features::sse3},
     {ZYDIS_ISA_SET_SSE3X87, &Features::sse3},
     {ZYDIS_ISA_SET_SSSE3, &Features::ssse3},
@@ -141,6 +143,11 @@ bool reported(const CpuModel& model, const ZydisDecodedInstruction& z) {
     const auto* found = std::ranges::find(optional, set, &IsaFeature::set);
     if (found != optional.end()) return model.features().*found->flag;
     return reported_with_avx(model.features(), set);
+}
+
+bool reads_differently(const CpuModel& model, const ZydisDecodedInstruction& z) {
+    return (z.mnemonic == ZYDIS_MNEMONIC_LZCNT && !model.features().lzcnt) ||
+           (z.mnemonic == ZYDIS_MNEMONIC_TZCNT && !model.features().bmi1);
 }
 
 bool in_scope(const CpuModel& model, const Decoded& d) {

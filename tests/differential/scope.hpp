@@ -20,6 +20,9 @@ struct Exclusion {
 /// Does the model report the CPUID feature this instruction belongs to?
 [[nodiscard]] bool reported(const CpuModel& model, const ZydisDecodedInstruction& z);
 
+/// LZCNT and TZCNT where the model reads BSR and BSF, and the host does not.
+[[nodiscard]] bool reads_differently(const CpuModel& model, const ZydisDecodedInstruction& z);
+
 [[nodiscard]] bool in_scope(const CpuModel& model, const Decoded& d);
 
 }  // namespace softmetal::differential

@@ -50,6 +50,7 @@ std::vector<u8> encode(const StartRequest& request) {
     // CBOR rather than text: a kernel command line may hold bytes that are not UTF-8.
     return json::to_cbor({{"memory_bytes", request.config.memory_bytes},
                           {"cpus", request.config.cpus},
+                          {"cpu_model", request.config.cpu_model},
                           {"mode", static_cast<u64>(request.config.mode)},
                           {"lockstep", request.config.lockstep},
                           {"command_line", request.config.command_line},
@@ -70,6 +71,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         if (!mode || cpus > std::numeric_limits<unsigned>::max()) return std::nullopt;
         request.config = {.memory_bytes = natural(message.at("memory_bytes")),
                           .cpus = static_cast<unsigned>(cpus),
+                          .cpu_model = message.at("cpu_model").get<std::string>(),
                           .mode = *mode,
                           .lockstep = message.at("lockstep").get<bool>(),
                           .command_line = message.at("command_line").get<std::string>(),

@@ -48,6 +48,35 @@ TEST_F(CpuModelTest, FlagsAgreeWithLeaves) {
     }
 }
 
+TEST_F(CpuModelTest, NamedModelsHaveWhatTheirLevelHasAndNoMore) {
+    const auto v2 = CpuModel::named("x86-64-v2", 1, 1'000'000'000);
+    if (!v2) GTEST_SKIP() << v2.error().message;
+    EXPECT_TRUE(v2->features().sse42 && v2->features().cx16 && v2->features().popcnt);
+    EXPECT_FALSE(v2->features().avx || v2->features().xsave || v2->features().movbe || v2->features().lzcnt);
+    EXPECT_EQ(v2->supported_xcr0(), 1u);
+    EXPECT_EQ(v2->supported_cr4() & x86::cr4::osxsave, 0u);
+    EXPECT_EQ(v2->cpuid(1, 0, state(), 0, true).ecx & (1u << 28 | 1u << 26), 0u);  // AVX, XSAVE
+}
+
+TEST_F(CpuModelTest, Pentium3HasNeitherLongModeNorTheRegistersThatCameWithIt) {
+    const auto p3 = CpuModel::named("pentium3", 1, 1'000'000'000);
+    ASSERT_TRUE(p3);
+    const CpuidLeaf one = p3->cpuid(1, 0, state(), 0, true);
+    EXPECT_EQ(one.edx & (1u << 6 | 1u << 25 | 1u << 26), 1u << 6 | 1u << 25);  // PAE, SSE, not SSE2
+    EXPECT_EQ(one.ecx, 1u << 31);                                              // a hypervisor, nothing newer
+    EXPECT_EQ(p3->cpuid(0x80000001, 0, state(), 0, true).edx, 0u);             // long mode, NX, SYSCALL
+    EXPECT_EQ(p3->supported_efer(), 0u);
+    EXPECT_EQ(p3->cpuid(0, 0, state(), 0, true).eax, 2u);
+    EXPECT_FALSE(p3->shows_amd());
+}
+
+TEST_F(CpuModelTest, UnknownModelIsASentence) {
+    const auto model = CpuModel::named("z80", 1, 1'000'000'000);
+    ASSERT_FALSE(model);
+    EXPECT_EQ(model.error().message,
+              "there is no processor model 'z80'; there are pentium3, x86-64, x86-64-v2, x86-64-v3, host");
+}
+
 TEST_F(CpuModelTest, UserLevelFeaturesAreTheHosts) {
     for (const cpuid::Feature& f : cpuid::features()) {
         if (f.source == cpuid::Source::always || !f.flag) continue;

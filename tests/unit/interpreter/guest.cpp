@@ -31,8 +31,10 @@ u64 descriptor(const x86::SegmentRegister& s) { return u64{s.attributes} << 40 |
 
 }  // namespace
 
-Guest::Guest(Mode m, unsigned cpl)
-    : mode(m), memory(std::move(GuestMemory::create(ram).value())), model(CpuModel::host(1, 1'000'000'000)) {
+Guest::Guest(Mode m, unsigned cpl, std::string_view cpu_model)
+    : mode(m),
+      memory(std::move(GuestMemory::create(ram).value())),
+      model(CpuModel::named(cpu_model, 1, 1'000'000'000).value()) {
     EXPECT_TRUE(ports.attach({port_base, 16}, recorder));
     vcpu = std::make_unique<Vcpu>(0, model, Vcpu::Surroundings{*memory, ports, mmio, clock});
     interpreter = std::make_unique<Interpreter>(*vcpu);

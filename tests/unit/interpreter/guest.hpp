@@ -63,7 +63,7 @@ class Guest {
     static constexpr u64 read_only = 0x1e0000;  // a page without write right, for user code
     static constexpr u16 port_base = 0x300;
 
-    explicit Guest(Mode mode, unsigned cpl = 0);
+    explicit Guest(Mode mode, unsigned cpl = 0, std::string_view cpu_model = "host");
 
     using Program = std::function<void(jit::Assembler&)>;
     /// Assembles for the guest's mode (32 or 64 bits) at `where`; HLT is appended.

@@ -35,6 +35,31 @@ TEST(System, CpuidComesFromTheModel) {
     EXPECT_EQ(g.gpr(x86::rdx), leaf.edx);
 }
 
+TEST(System, WhatTheModelLacksIsAbsent) {
+    const auto vector_of = [](std::initializer_list<u8> code, u32 msr = 0) {
+        Guest g(Mode::flat32, 0, "pentium3");
+        g.gpr(x86::rcx) = msr;
+        g.vcpu->state.cr4 |= x86::cr4::osfxsr;
+        g.run_bytes(code);
+        return g.fault() ? std::optional(g.fault()->vector) : std::nullopt;
+    };
+    EXPECT_EQ(vector_of({0x0f, 0x58, 0xc1}), std::nullopt);                           // ADDPS
+    EXPECT_EQ(vector_of({0x66, 0x0f, 0x58, 0xc1}), x86::Vector::invalid_opcode);      // ADDPD: SSE2
+    EXPECT_EQ(vector_of({0x0f, 0x05}), x86::Vector::invalid_opcode);                  // SYSCALL
+    EXPECT_EQ(vector_of({0x0f, 0x32}, 0xc0000080), x86::Vector::general_protection);  // RDMSR of EFER
+    EXPECT_EQ(vector_of({0x0f, 0x32}, 0x277), std::nullopt);                          // of PAT
+    EXPECT_EQ(vector_of({0xb8, 0, 0, 0x10, 0, 0x0f, 0x22, 0xe0}),
+              x86::Vector::general_protection);  // CR4.SMEP
+}
+
+TEST(System, CountOfLeadingZerosIsABitScanToModelsWithoutIt) {
+    Guest g(Mode::flat32, 0, "pentium3");
+    g.gpr(x86::rcx) = 0x100;
+    g.run_bytes({0xf3, 0x0f, 0xbd, 0xc1});
+    EXPECT_FALSE(g.fault());
+    EXPECT_EQ(g.gpr(x86::rax), 8u);  // LZCNT would say 23
+}
+
 TEST(System, Ports) {
     Guest g(Mode::long64);
     g.gpr(x86::rdx) = Guest::port_base + 1;
