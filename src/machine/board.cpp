@@ -69,8 +69,8 @@ class LegacyReplacement final : public bus::InterruptLine {
 
 /// Members stand in the order in which they are wired: what is below uses what is above.
 struct Board::Parts {
-    Parts(const MachineResources& resources, bus::PlatformControl& platform_control,
-          std::unique_ptr<GuestMemory> ram, CpuModel cpu_model)
+    Parts(const MachineConfig& config, const MachineResources& resources,
+          bus::PlatformControl& platform_control, std::unique_ptr<GuestMemory> ram, CpuModel cpu_model)
         : memory(std::move(ram)),
           dma(*memory),
           model(std::move(cpu_model)),
@@ -292,7 +292,7 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (!memory) return std::unexpected(memory.error());
     auto model = CpuModel::named(config.cpu_model, config.cpus, layout::tsc_hz);
     if (!model) return std::unexpected(model.error());
-    auto parts = std::make_unique<Parts>(resources, platform, std::move(*memory), std::move(*model));
+    auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);
     parts->add_interrupt_controllers();
     parts->add_legacy_devices(resources);

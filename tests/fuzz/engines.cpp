@@ -33,7 +33,7 @@ struct Engines {
         translator = make("translator");
     }
     static std::unique_ptr<GuestRunner> make(std::string_view name) {
-        auto runner = GuestRunner::create(name, KernelMode::long_mode);
+        auto runner = GuestRunner::create(name, KernelMode::long_mode, CpuModel::host(1, 1'000'000'000));
         if (!runner) fuzz::fail(runner.error().message);
         return std::move(*runner);
     }
