@@ -229,6 +229,24 @@ TEST_F(LongModeDelivery, NmiIsBlockedUntilIret) {
     EXPECT_TRUE(take_pending_event(vcpu_));
 }
 
+TEST_F(LongModeDelivery, TwoNmisAreTwoButOneWhileAnotherIsServed) {
+    set_gate64(2, code64, handler, interrupt_gate);
+    const auto three_arrive = [&] {
+        for (int i = 0; i < 3; i++) vcpu_.nonmaskable_interrupt();
+    };
+    three_arrive();
+    EXPECT_TRUE(take_pending_event(vcpu_));
+    interrupt_return(vcpu_, 8);
+    EXPECT_TRUE(take_pending_event(vcpu_));
+    three_arrive();
+    EXPECT_FALSE(take_pending_event(vcpu_)) << "blocked";
+    interrupt_return(vcpu_, 8);
+    EXPECT_TRUE(take_pending_event(vcpu_));
+    interrupt_return(vcpu_, 8);
+    EXPECT_FALSE(take_pending_event(vcpu_));
+    EXPECT_FALSE(vcpu_.block.attention.load() & attention::nmi);
+}
+
 TEST_F(LongModeDelivery, InitThenStartupReachesRealModeCode) {
     Vcpu second(1, model(), {*memory_, ports_, mmio_, clock_});
     EXPECT_EQ(second.state.activity, Activity::wait_for_startup);
