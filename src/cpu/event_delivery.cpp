@@ -137,9 +137,9 @@ bool take_pending_event(Vcpu& vcpu) {
     const bool asleep = state.activity == Activity::wait_for_startup || state.activity == Activity::shutdown;
     if (seen & attention::nmi) {
         const bool held_off = state.nmi_blocked || state.shadow != InterruptShadow::none;
-        if (asleep || state.nmi_blocked) vcpu.remember_one_nmi();
-        if (asleep || !held_off) vcpu.take_nmi();
-        if (!asleep && !held_off) {
+        if (state.nmi_blocked) vcpu.limit_nmis(1);
+        if (asleep) vcpu.limit_nmis(0);
+        if ((asleep || !held_off) && vcpu.take_nmi()) {
             deliver_nmi(vcpu);
             return true;
         }

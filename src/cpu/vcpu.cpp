@@ -100,16 +100,27 @@ void Vcpu::startup(u8 vector) {
 }
 
 void Vcpu::nonmaskable_interrupt() {
-    if (block.attention.load() & attention::nmi) second_nmi_ = true;
+    waiting_nmis_++;
     request(attention::nmi);
 }
 
-void Vcpu::take_nmi() {
+bool Vcpu::take_nmi() {
+    constexpr u32 most = 2;
+    // Cleared before the count is read: an NMI that comes later sets it again.
     block.attention.fetch_and(~attention::nmi);
-    if (second_nmi_.exchange(false)) request(attention::nmi);
+    limit_nmis(most);
+    u32 waiting = waiting_nmis_;
+    while (waiting && !waiting_nmis_.compare_exchange_weak(waiting, waiting - 1)) {
+    }
+    if (waiting > 1) request(attention::nmi);
+    return waiting != 0;
 }
 
-void Vcpu::remember_one_nmi() { second_nmi_ = false; }
+void Vcpu::limit_nmis(u32 most) {
+    u32 waiting = waiting_nmis_;
+    while (waiting > most && !waiting_nmis_.compare_exchange_weak(waiting, most)) {
+    }
+}
 
 void Vcpu::set_address_mask(u64 mask) {
     if (address_mask_.exchange(mask) != mask) request(attention::address_mask);

@@ -98,10 +98,11 @@ class Vcpu final : public bus::CpuInterruptPort {
     void set_address_mask(u64 mask);
     [[nodiscard]] u64 address_mask() const { return address_mask_.load(); }
 
-    /// Takes one NMI of those that wait; attention::nmi stays raised for a second one.
-    void take_nmi();
-    /// While an NMI is served, one more is remembered and no second (SDM vol. 3, ch. 6.7.1).
-    void remember_one_nmi();
+    /// Takes one NMI of those that wait; attention::nmi stays raised for a second one. False where there is
+    /// none.
+    [[nodiscard]] bool take_nmi();
+    /// Of several NMIs only so many are remembered: one while another is served (SDM vol. 3, ch. 6.7.1).
+    void limit_nmis(u32 most);
 
     /// Sets attention bits and wakes the vCPU where it sleeps. Any thread.
     void request(u32 attention_bits);
@@ -129,9 +130,9 @@ class Vcpu final : public bus::CpuInterruptPort {
     void open_interrupt_window();
 
     std::atomic<u8> startup_vector_{0};
-    /// NMIs beyond the one that attention::nmi stands for: a processor that is slow to look would lose what
-    /// hardware had taken at once and latched behind it.
-    std::atomic<bool> second_nmi_{false};
+    /// That wait. Two may: a processor that is slow to look would lose what hardware had taken at once and
+    /// latched behind it.
+    std::atomic<u32> waiting_nmis_{0};
     std::atomic<u64> address_mask_{~u64{0}};
 };
 
