@@ -1,6 +1,7 @@
 // oracle: runs random cases of every user-level instruction form on the host CPU and in an engine, and
 // compares registers, flags, vector and x87 state, memory and exceptions.
 #include "campaign.hpp"
+#include "native_runner.hpp"
 #include "report.hpp"
 #include "scope.hpp"
 
@@ -49,7 +50,17 @@ std::vector<InstructionForm> all_forms(const std::string& code, const CpuModel& 
     return forms;
 }
 
-int run(const Selection& selection, CampaignOptions options) {
+/// "all" is what this host can compare.
+void leave_out_what_cannot_run(Selection& selection) {
+    if (selection.code != "all" || selection.list) return;
+    if (const auto possible = NativeRunner::can_run_code32(); !possible) {
+        fmt::print(stderr, "oracle: only 64-bit mode is compared: {}\n", possible.error().message);
+        selection.code = "64";
+    }
+}
+
+int run(Selection selection, CampaignOptions options) {
+    leave_out_what_cannot_run(selection);
     if (selection.list_excluded) return print_excluded(), 0;
     const auto model = CpuModel::named(options.cpu, 1, 1'000'000'000);
     if (!model) {

@@ -160,9 +160,15 @@ bool set_local_descriptors() {
 
 }  // namespace
 
+Result<> NativeRunner::can_run_code32() {
+    if (set_local_descriptors()) return {};
+    return fail(std::string("the host's kernel has no local descriptors for 32-bit code: ") +
+                std::strerror(errno));
+}
+
 Result<std::unique_ptr<NativeRunner>> NativeRunner::create(bool code32) {
-    if (code32 && !set_local_descriptors())
-        return fail(std::string("no local descriptors for 32-bit code: ") + std::strerror(errno));
+    if (code32)
+        if (auto possible = can_run_code32(); !possible) return std::unexpected(possible.error());
     const int fd = memfd_create("oracle", MFD_CLOEXEC);
     constexpr std::size_t size = pages.size() * page_size;
     if (fd < 0 || ftruncate(fd, size) != 0)

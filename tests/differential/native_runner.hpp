@@ -17,6 +17,8 @@ class NativeRunner {
     /// One at a time in a process. Fails where the addresses of `layout` are taken, or the host's kernel has
     /// no 32-bit code or local descriptors and `code32` asks for them.
     [[nodiscard]] static Result<std::unique_ptr<NativeRunner>> create(bool code32);
+    /// Does the host let this process run 32-bit code with segments of its own?
+    [[nodiscard]] static Result<> can_run_code32();
     ~NativeRunner();
 
     void run(const TestCase& test, Outcome& outcome);

@@ -8,6 +8,9 @@ io_apic equ 0xfec00000
         lea     rax, [rel pic_tick]
         mov     edi, idt + pic_vector * 16
         call    set_gate
+        lea     rax, [rel spurious]
+        mov     edi, idt + (pic_vector + 7) * 16        ; a tick that is masked just as it comes
+        call    set_gate
         lea     rax, [rel apic_tick]
         mov     edi, idt + apic_vector * 16
         call    set_gate
@@ -74,6 +77,9 @@ pic_tick:
         out     0x20, al
         pop     rax
         iretq
+
+spurious:
+        iretq                           ; without an end of interrupt (8259A datasheet, "Spurious interrupts")
 
 apic_tick:
         inc     ebx
