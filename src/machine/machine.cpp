@@ -42,10 +42,15 @@ Result<> boot(Board& board, const MachineConfig& config, const MachineResources&
                                             .rsdp = *rsdp,
                                             .kernel_name = config.kernel_name});
     if (!entry) return std::unexpected(entry.error());
+    Vcpu& first = *board.vcpus().front();
+    if (entry->mode == EntryMode::long_mode && !first.model.features().long_mode)
+        return fail(
+            fmt::format("the kernel begins in 64-bit mode, which the processor model {} does not have",
+                        config.cpu_model));
     if (auto r = board.hand_over_as_firmware(); !r) return r;
     if (entry->may_return_to_real_mode)
-        if (auto r = leave_bios_environment(memory, board.vcpus().front()->ports); !r) return r;
-    return enter_kernel(memory, board.vcpus().front()->state, *entry);
+        if (auto r = leave_bios_environment(memory, first.ports); !r) return r;
+    return enter_kernel(memory, first.state, *entry);
 }
 
 nlohmann::json to_json(const Counters& counters) {
@@ -61,9 +66,6 @@ std::span<const std::string_view> cpu_models() { return CpuModel::names(); }
 Result<> check_cpu_model(std::string_view name) {
     const auto model = CpuModel::named(name, 1, layout::tsc_hz);
     if (!model) return std::unexpected(model.error());
-    if (!model->features().long_mode)
-        return fail(fmt::format(
-            "the processor model {} has no 64-bit mode, in which all kernels are entered so far", name));
     return {};
 }
 
