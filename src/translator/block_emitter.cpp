@@ -245,8 +245,14 @@ void BlockEmitter::interpret(bool may_be_fast) {
     if (may_be_fast && reaches(i)) site.fast_call = fast_call_of(i);
     switch (operand_of(site.fast_call.call)) {
         case FastCallOperand::address: linear_address(i); break;
-        case FastCallOperand::value:
-            a.mov(address_register, read_register(i.operands[1].index, address_register));
+        case FastCallOperand::selector:
+            if (i.operands[1].kind == OperandKind::memory) {
+                linear_address(i);
+                host_address(2, Access::read);
+                a.movzx(address_register.r32(), jit::word_ptr(address_register));
+            } else {
+                a.mov(address_register, read_register(i.operands[1].index, address_register));
+            }
             break;
         case FastCallOperand::none: break;
     }

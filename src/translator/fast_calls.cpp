@@ -37,9 +37,7 @@ FastCall call_of(const Instruction& i) {
         case ZYDIS_MNEMONIC_XRSTOR:
         case ZYDIS_MNEMONIC_XRSTOR64: return i.mode == 8 ? FastCall::restore_extended : FastCall::none;
         case ZYDIS_MNEMONIC_MOV:
-            return is_data_segment(i.operands[0]) && i.operands[1].kind == OperandKind::gpr
-                       ? FastCall::load_segment
-                       : FastCall::none;
+            return is_data_segment(i.operands[0]) ? FastCall::load_segment : FastCall::none;
         case ZYDIS_MNEMONIC_POP:
             return is_data_segment(i.operands[0]) && i.operand_size == i.mode ? FastCall::pop_segment
                                                                               : FastCall::none;

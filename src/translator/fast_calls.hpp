@@ -36,11 +36,11 @@ enum class FastCall : u8 {
 };
 
 /// What a fast call is given beside its number: nothing, the linear address of its memory operand, or the
-/// value of its register operand.
-enum class FastCallOperand : u8 { none, address, value };
+/// selector in its register or memory operand.
+enum class FastCallOperand : u8 { none, address, selector };
 [[nodiscard]] constexpr FastCallOperand operand_of(FastCall call) {
     switch (call) {
-        case FastCall::load_segment: return FastCallOperand::value;
+        case FastCall::load_segment: return FastCallOperand::selector;
         case FastCall::save_extended:
         case FastCall::restore_extended: return FastCallOperand::address;
         default: return FastCallOperand::none;

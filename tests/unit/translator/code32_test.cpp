@@ -326,6 +326,8 @@ void enter_and_return(Assembler& a) {
     a.mov(es, eax);
     a.push(ds);
     a.pop(fs);
+    a.mov(dword_ptr(SmallGuest::data + 8), SmallGuest::user_data32);
+    a.mov(gs, word_ptr(SmallGuest::data + 8));
     a.test(esi, 1);
     a.jz(by_iret);
     a.mov(edx, user_entry);
