@@ -33,7 +33,7 @@ constexpr u32 amd_first_counter = 0xc0010000, amd_last_counter = 0xc0010007;
 
 bool is_amd_register(const Vcpu& vcpu, u32 index) {
     return vcpu.model.shows_amd() && ((index >= amd_first_counter && index <= amd_last_counter) ||
-                                   std::ranges::find(amd_registers, index) != amd_registers.end());
+                                      std::ranges::find(amd_registers, index) != amd_registers.end());
 }
 
 /// Place of a fixed-range MTRR in CpuState::mtrr_fixed; 250, 258, 259 and 268 to 26f are the registers.

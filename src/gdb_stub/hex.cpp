@@ -1,13 +1,14 @@
 #include "gdb_stub/hex.hpp"
 
 #include <charconv>
+#include <memory>
 
 namespace softmetal::gdb_stub {
 
 std::optional<u64> parse_hex(std::string_view text) {
     u64 value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stopped, error] = std::from_chars(text.data(), end, value, 16);
+    const char* const end = std::to_address(text.end());
+    const auto [stopped, error] = std::from_chars(std::to_address(text.begin()), end, value, 16);
     if (error != std::errc() || stopped != end) return std::nullopt;
     return value;
 }

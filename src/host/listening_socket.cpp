@@ -105,6 +105,7 @@ Result<std::unique_ptr<ListeningSocket>> ListeningSocket::open_file(const std::s
         if (lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode))
             return fail(cannot_listen(path, "there is such a file, and it is not a socket"));
         const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (!probe.valid()) return fail(cannot_listen(path, std::strerror(errno)));
         if (connect(probe.get(), generic, sizeof name) == 0 || errno != ECONNREFUSED)
             return fail(cannot_listen(path, std::strerror(EADDRINUSE)));
         if (unlink(path.c_str()) != 0 || bind(fd.get(), generic, sizeof name) != 0)

@@ -175,6 +175,7 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources) {
     legacy_replacement =
         std::make_unique<LegacyReplacement>(*isa_lines[layout::timer_irq], *isa_lines[layout::rtc_irq]);
     std::vector<devices::Hpet::Route> routes;
+    routes.reserve(std::size(layout::hpet_gsis));
     for (unsigned gsi : layout::hpet_gsis) routes.push_back({gsi, &io_apic->pin(gsi)});
     hpet = std::make_unique<devices::Hpet>(devices::Hpet::Resources{
         legacy_replacement->timer.replacement(), legacy_replacement->clock.replacement(), *legacy_replacement,
@@ -232,6 +233,7 @@ void Board::Parts::add_pci(const MachineResources& resources) {
 void Board::Parts::add_test_devices() {
     if (has_test_device) {
         std::vector<bus::InterruptLine*> lines;
+        lines.reserve(isa_lines.size());
         for (const auto& line : isa_lines) lines.push_back(line.get());
         for (auto& [irq, line] : pci_isa_lines) lines[irq] = &line->add_input();
         test_device = std::make_unique<devices::TestDevice>(std::move(lines));

@@ -58,7 +58,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Mistake{"nothing", {}, "subcommand is required"}, Mistake{"unknown_command", {"walk"}, "walk"},
         Mistake{"cpu_model", run_guest("hello", {"--cpu", "z80"}), "there is no processor model 'z80'"},
-        Mistake{"cpu_without_long_mode", run_guest("hello", {"--cpu", "pentium3"}), "begins in 64-bit mode, which the processor model pentium3"},
+        Mistake{"cpu_without_long_mode", run_guest("hello", {"--cpu", "pentium3"}),
+                "begins in 64-bit mode, which the processor model pentium3"},
         Mistake{"gdb_address", run_guest("hello", {"--gdb", "nowhere"}), "'nowhere' is not PORT"},
         Mistake{"gdb_wait_alone", run_guest("hello", {"--gdb-wait"}), "--gdb"},
         Mistake{"unknown_option", run_guest("hello", {"--fast"}), "--fast"},

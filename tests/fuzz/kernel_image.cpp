@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (!inside(image->setup_header) || !inside(image->payload)) fuzz::fail("a part outside the file");
     static const auto memory = GuestMemory::create(16 << 20);
     const std::string_view command_line = "console=ttyS0";
-    (void)machine::load_linux(**memory,
-                              {.kernel = file, .initrd = file.first(size / 2), .command_line = command_line});
+    const auto entry = machine::load_linux(
+        **memory, {.kernel = file, .initrd = file.first(size / 2), .command_line = command_line});
+    if (entry && entry->address.value >= u64{1} << 32) fuzz::fail("an entry point beyond 4 GiB");
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "devices/state_reader.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 
 namespace softmetal::devices {
@@ -12,8 +13,8 @@ namespace {
 
 template <class T>
 std::vector<u8> little_endian(T value) {
-    std::vector<u8> bytes;
-    for (unsigned i = 0; i < sizeof value; i++) bytes.push_back(static_cast<u8>(u64{value} >> (8 * i)));
+    std::vector<u8> bytes(sizeof value);
+    std::memcpy(bytes.data(), &value, sizeof value);
     return bytes;
 }
 

@@ -8,7 +8,6 @@ namespace softmetal::gdb_stub {
 namespace {
 
 using softmetal::testing::SmallGuest;
-using ::testing::HasSubstr;
 using ::testing::StartsWith;
 namespace x86a = asmjit::x86;
 
