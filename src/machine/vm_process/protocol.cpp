@@ -1,6 +1,7 @@
 #include "machine/vm_process/protocol.hpp"
 
 #include <limits>
+#include <stdexcept>
 
 namespace softmetal::machine {
 namespace {
@@ -13,6 +14,8 @@ std::optional<T> checked_read(Read read) {
     try {
         return read();
     } catch (const json::exception&) {
+        return std::nullopt;
+    } catch (const std::out_of_range&) {
         return std::nullopt;
     }
 }
@@ -32,6 +35,14 @@ std::vector<u8> write_text(const json& message) {
 
 /// Throws where it is anything else: the library would convert 1e300, which C++ leaves undefined.
 u64 natural(const json& value) { return value.get_ref<const json::number_unsigned_t&>(); }
+
+/// Throws where it does not fit, too.
+template <class T>
+T narrow(const json& value) {
+    const u64 number = natural(value);
+    if (number > std::numeric_limits<T>::max()) throw std::out_of_range("a number of the message");
+    return static_cast<T>(number);
+}
 
 template <class Enum>
 std::optional<Enum> checked(const json& value, Enum last) {
@@ -67,17 +78,16 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         const json message = json::from_cbor(bytes);
         StartRequest request;
         const auto mode = checked(message.at("mode"), Mode::translate);
-        const u64 cpus = natural(message.at("cpus"));
-        if (!mode || cpus > std::numeric_limits<unsigned>::max()) return std::nullopt;
+        if (!mode) return std::nullopt;
         request.config = {.memory_bytes = natural(message.at("memory_bytes")),
-                          .cpus = static_cast<unsigned>(cpus),
+                          .cpus = narrow<unsigned>(message.at("cpus")),
                           .cpu_model = message.at("cpu_model").get<std::string>(),
                           .mode = *mode,
                           .lockstep = message.at("lockstep").get<bool>(),
                           .command_line = message.at("command_line").get<std::string>(),
                           .kernel_name = message.at("kernel_name").get<std::string>()};
         if (const json& port = message.at("debug_exit_port"); !port.is_null())
-            request.config.debug_exit_port = port.get<u16>();
+            request.config.debug_exit_port = narrow<u16>(port);
         request.config.test_device = message.at("test_device").get<bool>();
         const auto debugger = checked(message.at("debugger"), StartRequest::Debugger::awaited);
         if (!debugger) return std::nullopt;
@@ -127,7 +137,7 @@ std::optional<EndReport> decode_end_report(std::span<const u8> bytes) {
         return EndReport{.kind = *kind,
                          .reason = *reason,
                          .detail = message.at("detail").get<std::string>(),
-                         .exit_value = message.at("exit_value").get<u32>(),
+                         .exit_value = narrow<u32>(message.at("exit_value")),
                          .statistics = message.at("statistics"),
                          .refused_defences = message.at("refused_defences").get<std::vector<std::string>>(),
                          .failures = message.at("failures").get<std::vector<std::string>>()};

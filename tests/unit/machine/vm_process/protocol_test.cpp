@@ -97,6 +97,8 @@ TEST(Protocol, HostileReportsAreRefused) {
     EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":-1")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":\"x\"")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"exit_value\":0", "\"exit_value\":[]")).has_value());
+    EXPECT_FALSE(decode_end_report(with("\"exit_value\":0", "\"exit_value\":1e300")).has_value());
+    EXPECT_FALSE(decode_end_report(with("\"exit_value\":0", "\"exit_value\":4294967296")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":1.0")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"reason\":0", "\"reason\":1e300")).has_value());
     EXPECT_FALSE(decode_end_report(with("\"detail\":\"\"", "\"detail\":{}")).has_value());
