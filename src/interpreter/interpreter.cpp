@@ -48,14 +48,10 @@ struct Interpreter::Parts {
     interpreter::OperationCache cache;
     u64 start = 0;  // RIP of the instruction in progress
 
-    [[nodiscard]] GuestLinear fetch_address(unsigned mode) const {
-        return {mode == 8 ? state.rip : (state.seg(Segment::cs).base + state.rip) & 0xffffffff};
-    }
-
     /// The operation at RIP. Raises what fetching it raises.
     const CachedOperation& fetch() {
         const unsigned mode = state.code_size();
-        const GuestLinear at = fetch_address(mode);
+        const GuestLinear at{state.linear_rip()};
         if (mode == 8 || state.rip + fetch_bytes <= state.seg(Segment::cs).limit) [[likely]] {
             const auto p = static_cast<unsigned>(vcpu.mmu.fetch_privilege());
             if (const u8* host = vcpu.block.tlb.execute[p].find(at, fetch_bytes)) [[likely]] {
@@ -133,7 +129,7 @@ struct Interpreter::Parts {
             execute_with_traps();
             return;
         }
-        const GuestLinear at = fetch_address(state.code_size());
+        const GuestLinear at{state.linear_rip()};
         if (vcpu.debugger.stops_before(at))
             return vcpu.stop_for_debugger({DebuggerStop::Reason::breakpoint, {}});
         vcpu.debugger.executed(at, false);  // also where it faults
@@ -150,8 +146,7 @@ struct Interpreter::Parts {
         const bool watching = interpreter::breakpoints_enabled(state);
         // Intel's MOV SS holds off instruction breakpoints too, AMD's does not.
         if (watching && !(held_off && !vcpu.model.is_amd()) && !(state.rflags & flags::rf))
-            if (const u64 hits =
-                    interpreter::instruction_breakpoints(state, fetch_address(state.code_size())))
+            if (const u64 hits = interpreter::instruction_breakpoints(state, {state.linear_rip()}))
                 throw GuestException{.vector = x86::Vector::debug, .dr6 = hits};
         const bool stepping = state.rflags & flags::tf;
         const CachedOperation& found = fetch();

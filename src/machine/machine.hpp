@@ -37,7 +37,7 @@ struct MachineConfig {
 
 /// The names of processor models.
 [[nodiscard]] std::span<const std::string_view> cpu_models();
-/// The error says that there is no such model, that this host cannot be it, or that no machine can have it.
+/// The error says that there is no such model, or that this host cannot be it.
 [[nodiscard]] Result<> check_cpu_model(std::string_view name);
 
 /// What the machine is given to work with. References and pointers must outlive it.

@@ -75,6 +75,11 @@ class BlockEmitter {
     // --- the stack, a slot at a time: as wide as the code, 4 or 8 bytes
     // ----------------------------------------------------------------
     [[nodiscard]] unsigned slot() const { return mode.code_size(); }
+    /// The part of a register that addresses and the stack use.
+    [[nodiscard]] jit::Gp sized(const jit::Gp& reg) const {
+        if (mode.code32) return reg.r32();
+        return reg;
+    }
     /// R10 = host address of the slot below the guest's stack pointer, to be written. Releases live flags.
     void find_pushed_slot();
     /// R10 = host address of the slot at `pointer`, to be read. Releases live flags.
@@ -135,10 +140,6 @@ class BlockEmitter {
         return (rip & page_mask) == (block_.key.rip & page_mask);
     }
     void poll_attention(u16 live_in);
-    [[nodiscard]] jit::Gp sized(const jit::Gp& reg) const {
-        if (mode.code32) return reg.r32();
-        return reg;
-    }
 
     const Stubs& stubs_;
     SiteTable& table_;

@@ -25,12 +25,19 @@ class DecodeCache {
         if (entry.code == code && known.mode == code_size && known.length <= available &&
             std::equal(code, code + known.length, known.bytes.begin()))
             return &known;
-        auto decoded = decode({code, available}, code_size);
+        const auto decoded = decode_for_model({code, available}, code_size);
         if (!decoded) return std::unexpected(decoded.error());
-        // What raises #UD instead leaves the flags to its handler.
-        if (!interpreter::means_itself(features_, *decoded)) decoded->flags_killed = 0;
         entry = {code, *decoded};
         return &entry.instruction;
+    }
+
+    /// The same without remembering it.
+    [[nodiscard]] std::expected<Instruction, DecodeError> decode_for_model(std::span<const u8> bytes,
+                                                                           unsigned code_size) const {
+        auto decoded = decode(bytes, code_size);
+        // What raises #UD instead leaves the flags to its handler.
+        if (decoded && !interpreter::means_itself(features_, *decoded)) decoded->flags_killed = 0;
+        return decoded;
     }
 
  private:

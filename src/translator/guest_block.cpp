@@ -135,14 +135,15 @@ GuestBlock read_guest_block(u64 rip, const u8* page, unsigned code_size, DecodeC
     return block;
 }
 
-GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page, unsigned code_size) {
+GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page, unsigned code_size,
+                                       const DecodeCache& cache) {
     const u64 offset = rip & ~page_mask;
     std::array<u8, 16> bytes;
     const std::size_t first = std::min<u64>(bytes.size(), page_size - offset);
     std::copy_n(page + offset, first, bytes.begin());
     std::copy_n(second_page, bytes.size() - first, bytes.begin() + static_cast<std::ptrdiff_t>(first));
     GuestBlock block;
-    const auto decoded = decode(bytes, code_size);
+    const auto decoded = cache.decode_for_model(bytes, code_size);
     if (!decoded) return block;
     block.instructions.push_back({.instruction = *decoded, .rip = rip, .last = true, .live_after = status});
     block.lines = ~u64{0} << (offset >> 6);

@@ -42,7 +42,7 @@ struct GuestBlock {
 /// The one instruction that begins at the end of `page` and goes on in `second_page`. Empty where it is
 /// invalid.
 [[nodiscard]] GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page,
-                                                     unsigned code_size);
+                                                     unsigned code_size, const DecodeCache& cache);
 
 /// Must the block end behind this instruction?
 [[nodiscard]] bool ends_block(const Instruction& i);

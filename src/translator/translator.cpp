@@ -242,10 +242,7 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
     if (guest.straddles) {
         second_page = prepare_code_page(second_rip);
         if (!second_page) return nullptr;
-        guest = read_straddling_instruction(key.rip, key.page, second_page, mode.code_size());
-        for (GuestInstruction& g : guest.instructions)
-            if (!interpreter::means_itself(vcpu_.model.features(), g.instruction))
-                g.instruction.flags_killed = 0;
+        guest = read_straddling_instruction(key.rip, key.page, second_page, mode.code_size(), decode_cache_);
     }
     if (guest.instructions.empty()) return nullptr;
 

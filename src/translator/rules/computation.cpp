@@ -189,8 +189,7 @@ void bit_string_address(BlockEmitter& e, const Instruction& i) {
     }
     const unsigned bits_log2 = static_cast<unsigned>(std::countr_zero(i.operand_size * 8u));
     e.a.sar(temporary, bits_log2);
-    const jit::Gp moved = e.mode.code32 ? address_register.r32() : address_register;
-    e.a.lea(moved, jit::ptr(address_register, temporary, bits_log2 - 3));
+    e.a.lea(e.sized(address_register), jit::ptr(address_register, temporary, bits_log2 - 3));
 }
 
 /// The host would move the operand again: leaves it the bit number within the operand, in the block's

@@ -8,12 +8,13 @@
 namespace softmetal::translator {
 namespace {
 
-jit::Gp accumulator(unsigned size) {
+/// The low `size` bytes of a register.
+jit::Gp low_part(const jit::Gp& reg, unsigned size) {
     switch (size) {
-        case 1: return jit::al;
-        case 2: return jit::ax;
-        case 4: return jit::eax;
-        default: return jit::rax;
+        case 1: return reg.r8();
+        case 2: return reg.r16();
+        case 4: return reg.r32();
+        default: return reg;
     }
 }
 
@@ -30,38 +31,24 @@ class StringElement {
 
     /// R10 = host address of the element at `pointer`.
     void find(const jit::Gp& pointer, Access access) {
-        if (e_.mode.code32)
-            e_.a.mov(address_register.r32(), pointer.r32());
-        else
-            e_.a.mov(address_register, pointer);
+        e_.a.mov(e_.sized(address_register), e_.sized(pointer));
         e_.host_address(size_, access);
     }
     void advance(const jit::Gp& pointer) {
-        if (e_.mode.code32)
-            e_.a.lea(pointer.r32(), jit::ptr(pointer, static_cast<i32>(size_)));
-        else
-            e_.a.lea(pointer, jit::ptr(pointer, static_cast<i32>(size_)));
+        e_.a.lea(e_.sized(pointer), jit::ptr(pointer, static_cast<i32>(size_)));
     }
     /// The element at R10, kept across the search for another.
     void keep() {
-        const jit::Mem element = jit::ptr(address_register, 0, size_);
         if (size_ < 4)
-            e_.a.movzx(address_register.r32(), element);
-        else if (size_ == 4)
-            e_.a.mov(address_register.r32(), element);
+            e_.a.movzx(address_register.r32(), element());
         else
-            e_.a.mov(address_register, element);
+            e_.a.mov(low_part(address_register, size_), element());
         e_.a.mov(block_field(SOFTMETAL_AREA(scratch)), address_register);
     }
     /// R11, as wide as an element, = what keep() kept.
     jit::Gp kept() {
         e_.a.mov(temporary, block_field(SOFTMETAL_AREA(scratch)));
-        switch (size_) {
-            case 1: return temporary.r8();
-            case 2: return temporary.r16();
-            case 4: return temporary.r32();
-            default: return temporary;
-        }
+        return low_part(temporary, size_);
     }
     [[nodiscard]] jit::Mem element() const { return jit::ptr(address_register, 0, size_); }
 
@@ -110,7 +97,7 @@ bool translate_string(BlockEmitter& e) {
     if (kind == Kind::none || other_segment) return false;
 
     StringElement s(e, i);
-    const jit::Gp whole = accumulator(i.operand_size);
+    const jit::Gp whole = low_part(jit::rax, i.operand_size);
     switch (kind) {
         case Kind::load:
             s.find(jit::rsi, Access::read);
