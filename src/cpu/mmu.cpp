@@ -118,7 +118,8 @@ std::optional<GuestPhysical> Mmu::peek(GuestLinear a) const {
     }
     // Reads and writes mostly come to the same pages: enter both rights where both exist.
     insert(table_number(Access::read, p), a, host, global);
-    const bool may_write = mapping->has(PageMapping::dirty) && !memory_.holds_code(physical) &&
+    const bool may_write = mapping->has(PageMapping::dirty) && memory_.writable_page(physical) == host &&
+                           !memory_.holds_code(physical) &&
                            (access == Access::write || allowed(*mapping, Access::write, p));
     if (may_write) {
         if (write_observer_) write_observer_->page_becomes_writable(host);

@@ -130,6 +130,7 @@ bool UsedEntries::set_accessed(GuestMemory& memory, bool dirty) {
         const bool leaf = i + 1 == count_;
         const u64 wanted = e.value | pte::accessed | (dirty && leaf ? pte::dirty : 0);
         if (wanted == e.value) continue;
+        if (memory.writable_pointer(e.where) != e.host) continue;  // firmware keeps its bits
         memory.about_to_write(e.where, e.wide ? 8 : 4);
         if (!(e.wide ? exchange(entry64(e.host), e.value, wanted)
                      : exchange(entry32(e.host), e.value, wanted)))

@@ -1,4 +1,5 @@
-// Guest-physical RAM: where it lies, and which of its pages hold code that an engine has translated.
+// Guest-physical memory: where RAM and firmware lie, and which pages of RAM hold code that an engine has
+// translated.
 //
 // RAM is a shared memory file, so a page costs the host nothing until it is touched. The map is by page;
 // nobody outside this class assumes that neighbouring guest pages are neighbours in the host.
@@ -9,8 +10,10 @@
 #include "bus/dma.hpp"
 #include "host/shared_memory.hpp"
 
+#include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 
 namespace softmetal {
 
@@ -20,6 +23,10 @@ inline constexpr u64 high_memory_start = 0x1'0000'0000;
 /// The legacy video window, never RAM.
 inline constexpr u64 video_window_start = 0xa0000;
 inline constexpr u64 video_window_end = 0xc0000;
+/// From the video window to here the chipset decides, page by page, who answers: RAM, firmware or the buses.
+inline constexpr u64 chipset_window_end = 0x10'0000;
+/// The end of the firmware image lies here too, below chipset_window_end.
+inline constexpr u64 low_firmware_bytes = 0x20000;
 
 /// Told, before the bytes change, that a write is about to hit a page that holds translated code. The
 /// writer's thread.
@@ -36,17 +43,42 @@ class GuestMemory final : public bus::DmaView {
 
     [[nodiscard]] u64 ram_bytes() const { return ram_bytes_; }
 
-    /// Host address of the RAM page that contains `address`; null where there is no RAM.
+    /// Puts firmware, a whole number of pages, at the end of the first 4 GiB, and its end below 1 MiB as well
+    /// wherever RAM does not answer reads there. While the machine is built.
+    [[nodiscard]] Result<> install_firmware(std::span<const std::byte> image);
+    /// Whether reads and writes of this part of the chipset's window, whole pages of it, go to RAM. Those
+    /// that do not go to firmware and to the buses. All of 0xc0000 to 0xfffff does at first. Any thread; a
+    /// vCPU sees it once its TLB is empty (Vcpu::memory_map_changed).
+    void shadow(u64 first, u64 size, bool reads, bool writes);
+
+    /// Host address of the page of RAM or firmware that answers reads of `address`; null where a device does.
     [[nodiscard]] u8* page(GuestPhysical address) const {
         const u64 p = address.page();
-        if (p < low_bytes_)
-            return p - video_window_start < video_window_end - video_window_start ? nullptr : host_ + p;
+        if (p < low_bytes_) {
+            if (p - video_window_start < window_bytes) [[unlikely]]
+                return window_page(p).reads.load(std::memory_order_relaxed);
+            return host_ + p;
+        }
         if (p - high_memory_start < high_bytes_) return host_ + low_bytes_ + (p - high_memory_start);
-        return nullptr;
+        return p - firmware_start_ < firmware_bytes_ ? firmware_ + (p - firmware_start_) : nullptr;
     }
-    /// Host address of one byte of RAM, good to the end of its page; null where there is no RAM.
+    /// The same for writes: RAM, mostly the very page that is read.
+    [[nodiscard]] u8* writable_page(GuestPhysical address) const {
+        const u64 p = address.page();
+        if (p < low_bytes_) {
+            if (p - video_window_start < window_bytes) [[unlikely]]
+                return window_page(p).writes.load(std::memory_order_relaxed);
+            return host_ + p;
+        }
+        return p - high_memory_start < high_bytes_ ? host_ + low_bytes_ + (p - high_memory_start) : nullptr;
+    }
+    /// Host address of one byte as page() finds it, good to the end of its page; null where there is none.
     [[nodiscard]] u8* pointer(GuestPhysical address) const {
         u8* p = page(address);
+        return p ? p + address.offset() : nullptr;
+    }
+    [[nodiscard]] u8* writable_pointer(GuestPhysical address) const {
+        u8* p = writable_page(address);
         return p ? p + address.offset() : nullptr;
     }
 
@@ -55,27 +87,43 @@ class GuestMemory final : public bus::DmaView {
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
 
     // --- code pages
-    // ----------------------------------------------------------------------------------------- A page is
-    // marked before its bytes are read for translation. Whoever is about to write RAM and may hit a code page
-    // calls about_to_write first; write access to such a page is never cached in a TLB.
+    //
+    // A page of RAM is marked before its bytes are read for translation. Whoever is about to write RAM and
+    // may hit a code page calls about_to_write first; write access to such a page is never cached in a TLB.
+    // Firmware does not change and is never marked.
 
     [[nodiscard]] bool holds_code(GuestPhysical address) const {
-        return code_[page_number(address)].load(std::memory_order_acquire) != 0;
+        const u64 number = page_number(address);
+        return number < ram_bytes_ >> page_shift && code_[number].load(std::memory_order_acquire) != 0;
     }
-    void mark_code(GuestPhysical address) { code_[page_number(address)].store(1, std::memory_order_seq_cst); }
-    void unmark_code(GuestPhysical address) {
-        code_[page_number(address)].store(0, std::memory_order_seq_cst);
-    }
+    void mark_code(GuestPhysical address) { set_code_mark(address, 1); }
+    void unmark_code(GuestPhysical address) { set_code_mark(address, 0); }
     void about_to_write(GuestPhysical address, u64 size) {
         if (holds_code(address) && observer_) observer_->code_about_to_change(address, size);
     }
     void observe_code_writes(CodeWriteObserver* observer) { observer_ = observer; }
 
  private:
+    static constexpr u64 window_bytes = chipset_window_end - video_window_start;
+    struct WindowPage {
+        std::atomic<u8*> reads{nullptr}, writes{nullptr};
+    };
+
     GuestMemory(host::SharedMemory ram);
-    /// Index into code_ of a RAM page; only for addresses that page() knows.
+    [[nodiscard]] const WindowPage& window_page(u64 address) const {
+        return window_[(address - video_window_start) >> page_shift];
+    }
+    /// The firmware that also lies at this page of the chipset's window; null where there is none.
+    [[nodiscard]] u8* low_firmware(u64 address) const;
+    /// Index into code_; beyond its end for what is not RAM.
     [[nodiscard]] u64 page_number(GuestPhysical a) const {
-        return (a.value < low_bytes_ ? a.value : a.value - high_memory_start + low_bytes_) >> page_shift;
+        if (a.value < low_bytes_) return a.value >> page_shift;
+        if (a.value < high_memory_start) return ~u64{0};
+        return (a.value - high_memory_start + low_bytes_) >> page_shift;
+    }
+    void set_code_mark(GuestPhysical address, u8 mark) {
+        const u64 number = page_number(address);
+        if (number < ram_bytes_ >> page_shift) code_[number].store(mark, std::memory_order_seq_cst);
     }
 
     host::SharedMemory ram_;
@@ -83,6 +131,10 @@ class GuestMemory final : public bus::DmaView {
     u64 ram_bytes_;
     u64 low_bytes_ = 0;
     u64 high_bytes_ = 0;
+    std::array<WindowPage, (window_bytes >> page_shift)> window_;
+    std::optional<host::SharedMemory> firmware_file_;
+    u8* firmware_ = nullptr;
+    u64 firmware_start_ = high_memory_start, firmware_bytes_ = 0;
     std::unique_ptr<std::atomic<u8>[]> code_;
     CodeWriteObserver* observer_ = nullptr;
 };
