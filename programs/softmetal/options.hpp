@@ -13,7 +13,8 @@ namespace softmetal {
 enum class OnReset { restart, exit };
 
 struct RunOptions {
-    std::string kernel;
+    std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
+    std::optional<std::string> firmware;  // instead of the default
     std::optional<std::string> initrd;
     std::string command_line;
     std::vector<std::string> disks;

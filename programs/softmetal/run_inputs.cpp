@@ -24,6 +24,17 @@ Result<host::UniqueFd> open_disk(const std::string& path, bool read_only) {
     return disk;
 }
 
+/// `named` by the user, or the SeaBIOS that Debian installs.
+Result<host::UniqueFd> open_firmware(const std::optional<std::string>& named) {
+    constexpr const char* default_path = "/usr/share/seabios/bios-256k.bin";
+    if (named) return host::open_input_file("firmware", *named, host::FileAccess::read);
+    auto firmware = host::open_input_file("firmware", default_path, host::FileAccess::read);
+    if (firmware) return firmware;
+    return fail(
+        firmware.error().message +
+        "; install Debian's package seabios, or name another with --firmware, or a kernel with --kernel");
+}
+
 }  // namespace
 
 Result<RunInputs> open_run_inputs(const RunOptions& options) {
@@ -46,11 +57,19 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
               .command_line = options.command_line,
               .debug_exit_port = options.debug_exit_port,
               .test_device = options.test_device,
-              .kernel_name = std::filesystem::path(options.kernel).filename().string()};
+              .kernel_name = std::filesystem::path(options.kernel.value_or("")).filename().string()};
 
-    auto kernel = host::open_input_file("kernel", options.kernel, host::FileAccess::read);
-    if (!kernel) return std::unexpected(kernel.error());
-    inputs.files.push_back(std::move(*kernel));
+    if (!options.kernel) {
+        auto firmware = open_firmware(options.firmware);
+        if (!firmware) return std::unexpected(firmware.error());
+        inputs.files.push_back(std::move(*firmware));
+        inputs.request.has_firmware = true;
+    } else {
+        auto kernel = host::open_input_file("kernel", *options.kernel, host::FileAccess::read);
+        if (!kernel) return std::unexpected(kernel.error());
+        inputs.files.push_back(std::move(*kernel));
+        inputs.request.has_kernel = true;
+    }
     if (options.initrd) {
         auto initrd = host::open_input_file("initrd", *options.initrd, host::FileAccess::read);
         if (!initrd) return std::unexpected(initrd.error());

@@ -68,6 +68,8 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"debug_exit_port", port ? json(*port) : json(nullptr)},
                           {"test_device", request.config.test_device},
                           {"kernel_name", request.config.kernel_name},
+                          {"has_firmware", request.has_firmware},
+                          {"has_kernel", request.has_kernel},
                           {"has_initrd", request.has_initrd},
                           {"disks", disks},
                           {"debugger", static_cast<u64>(request.debugger)}});
@@ -92,6 +94,8 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         const auto debugger = checked(message.at("debugger"), StartRequest::Debugger::awaited);
         if (!debugger) return std::nullopt;
         request.debugger = *debugger;
+        request.has_firmware = message.at("has_firmware").get<bool>();
+        request.has_kernel = message.at("has_kernel").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();
         for (const json& disk : message.at("disks"))
             request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>()});

@@ -13,20 +13,22 @@
 
 namespace softmetal::machine {
 
-/// Followed, in this order, by the descriptors of the serial port's socket, the kernel, the initrd where
-/// there is one, and the disks.
+/// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
+/// the firmware, the kernel and the initrd, and the disks.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
         bool read_only = false;
     };
     MachineConfig config;
-    bool has_initrd = false;
+    bool has_firmware = false, has_kernel = false, has_initrd = false;
     std::vector<Disk> disks;
     /// Can a debugger be attached, and does the machine wait for one before it runs?
     enum class Debugger : u8 { none, allowed, awaited };
     Debugger debugger = Debugger::none;
-    [[nodiscard]] std::size_t descriptor_count() const { return 2 + (has_initrd ? 1 : 0) + disks.size(); }
+    [[nodiscard]] std::size_t descriptor_count() const {
+        return 1u + (has_firmware ? 1 : 0) + (has_kernel ? 1 : 0) + (has_initrd ? 1 : 0) + disks.size();
+    }
 };
 
 /// attach_debugger comes with the descriptor of a socket on which a debugger speaks GDB's remote protocol.
