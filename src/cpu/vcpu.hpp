@@ -30,6 +30,7 @@ inline constexpr u32 startup = 1u << 3;       // vector in Vcpu::startup_vector
 inline constexpr u32 stop = 1u << 4;          // somebody stops all vCPUs, or the machine ends
 inline constexpr u32 debugger = 1u << 5;      // a debugger single-steps, or has a reason to stop
 inline constexpr u32 address_mask = 1u << 6;  // the A20 gate moved: Vcpu::address_mask
+inline constexpr u32 memory_map = 1u << 7;    // memory has moved: translations may lead to where it was
 }  // namespace attention
 
 /// What translated code reaches through its segment base, and the interpreter directly. Standard layout.
@@ -96,6 +97,8 @@ class Vcpu final : public bus::CpuInterruptPort {
 
     /// The A20 gate: takes effect at the next instruction boundary. Any thread.
     void set_address_mask(u64 mask);
+    /// Guest-physical memory was placed elsewhere. Any thread; takes effect soon.
+    void memory_map_changed() { request(attention::memory_map); }
     [[nodiscard]] u64 address_mask() const { return address_mask_.load(); }
 
     /// Takes one NMI of those that wait; attention::nmi stays raised for a second one. False where there is

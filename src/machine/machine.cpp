@@ -36,10 +36,12 @@ Result<> boot(Board& board, const MachineConfig& config, const MachineResources&
     GuestMemory& memory = board.memory();
     const auto rsdp = acpi::install_tables(memory, config.cpus);
     if (!rsdp) return std::unexpected(rsdp.error());
+    if (auto r = board.hand_over_as_firmware(); !r) return r;
     const auto entry = load_kernel(memory, {.kernel = resources.kernel,
                                             .initrd = resources.initrd,
                                             .command_line = config.command_line,
                                             .rsdp = *rsdp,
+                                            .screen = board.show_boot_screen(),
                                             .kernel_name = config.kernel_name});
     if (!entry) return std::unexpected(entry.error());
     Vcpu& first = *board.vcpus().front();
@@ -47,7 +49,6 @@ Result<> boot(Board& board, const MachineConfig& config, const MachineResources&
         return fail(
             fmt::format("the kernel begins in 64-bit mode, which the processor model {} does not have",
                         config.cpu_model));
-    if (auto r = board.hand_over_as_firmware(); !r) return r;
     if (entry->may_return_to_real_mode)
         if (auto r = leave_bios_environment(memory, first.ports); !r) return r;
     return enter_kernel(memory, first.state, *entry);

@@ -6,21 +6,27 @@
 
 namespace softmetal {
 
-Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes) {
-    if (ram_bytes == 0 || ram_bytes % page_size != 0)
+Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes, u64 video_bytes) {
+    if (ram_bytes == 0 || (ram_bytes | video_bytes) % page_size != 0)
         return fail(fmt::format("guest memory of {} bytes is not a whole number of pages", ram_bytes));
     auto ram = host::SharedMemory::create("guest-ram", ram_bytes);
     if (!ram) return std::unexpected(ram.error());
-    return std::unique_ptr<GuestMemory>(new GuestMemory(std::move(*ram)));
+    // A page where there is none: a memory file cannot be empty.
+    auto video = host::SharedMemory::create("guest-video", std::max(video_bytes, page_size));
+    if (!video) return std::unexpected(video.error());
+    auto memory = std::unique_ptr<GuestMemory>(new GuestMemory(std::move(*ram), std::move(*video)));
+    memory->video_bytes_ = video_bytes;
+    return memory;
 }
 
-GuestMemory::GuestMemory(host::SharedMemory ram)
+GuestMemory::GuestMemory(host::SharedMemory ram, host::SharedMemory video)
     : ram_(std::move(ram)),
       host_(ram_.data()),
       ram_bytes_(ram_.size()),
       low_bytes_(std::min(ram_.size(), low_memory_end)),
       high_bytes_(ram_.size() - low_bytes_),
-      code_(std::make_unique<std::atomic<u8>[]>(ram_.size() >> page_shift)) {}
+      video_(std::move(video)),
+      code_(std::make_unique<std::atomic<u8>[]>(((ram_.size() + video_.size()) >> page_shift) + 1)) {}
 
 bool GuestMemory::read(GuestPhysical address, std::span<std::byte> into) const {
     const GuestPhysical start = address;

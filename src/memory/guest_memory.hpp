@@ -1,5 +1,8 @@
 // Guest-physical RAM: where it lies, and which of its pages hold code that an engine has translated.
 //
+// A display adapter's memory may lie beside it, wherever a base address register puts it: engines read and
+// write it as they do RAM.
+//
 // RAM is a shared memory file, so a page costs the host nothing until it is touched. The map is by page;
 // nobody outside this class assumes that neighbouring guest pages are neighbours in the host.
 #pragma once
@@ -9,8 +12,10 @@
 #include "bus/dma.hpp"
 #include "host/shared_memory.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 
 namespace softmetal {
 
@@ -31,8 +36,8 @@ class CodeWriteObserver {
 
 class GuestMemory final : public bus::DmaView {
  public:
-    /// `ram_bytes` is a multiple of a page. Fails with a sentence where the host cannot map that much.
-    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(u64 ram_bytes);
+    /// Both are multiples of a page. Fails with a sentence where the host cannot map that much.
+    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(u64 ram_bytes, u64 video_bytes = 0);
 
     [[nodiscard]] u64 ram_bytes() const { return ram_bytes_; }
 
@@ -42,6 +47,8 @@ class GuestMemory final : public bus::DmaView {
         if (p < low_bytes_)
             return p - video_window_start < video_window_end - video_window_start ? nullptr : host_ + p;
         if (p - high_memory_start < high_bytes_) return host_ + low_bytes_ + (p - high_memory_start);
+        const u64 in_video = p - video_base_.load(std::memory_order_relaxed);
+        if (in_video < video_bytes_) return video_.data() + in_video;
         return nullptr;
     }
     /// Host address of one byte of RAM, good to the end of its page; null where there is no RAM.
@@ -49,6 +56,12 @@ class GuestMemory final : public bus::DmaView {
         u8* p = page(address);
         return p ? p + address.offset() : nullptr;
     }
+
+    /// Video memory as its adapter sees it, whether it is placed or not.
+    [[nodiscard]] std::span<u8> video_memory() { return {video_.data(), video_bytes_}; }
+    /// Where the processors see it, from the next translation on; `base` is a multiple of a page. RAM is in
+    /// front of it where the two overlap.
+    void place_video_memory(std::optional<u64> base) { video_base_ = base.value_or(nowhere); }
 
     // bus::DmaView
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
@@ -72,17 +85,26 @@ class GuestMemory final : public bus::DmaView {
     void observe_code_writes(CodeWriteObserver* observer) { observer_ = observer; }
 
  private:
-    GuestMemory(host::SharedMemory ram);
-    /// Index into code_ of a RAM page; only for addresses that page() knows.
+    GuestMemory(host::SharedMemory ram, host::SharedMemory video);
+    /// Index into code_ of a page. Another processor may have moved video memory away since page() knew the
+    /// address: what is nowhere has the last index.
     [[nodiscard]] u64 page_number(GuestPhysical a) const {
-        return (a.value < low_bytes_ ? a.value : a.value - high_memory_start + low_bytes_) >> page_shift;
+        if (a.value < low_bytes_) return a.value >> page_shift;
+        if (a.value - high_memory_start < high_bytes_)
+            return (a.value - high_memory_start + low_bytes_) >> page_shift;
+        const u64 in_video = a.value - video_base_.load(std::memory_order_relaxed);
+        return (ram_bytes_ + std::min(in_video, video_bytes_)) >> page_shift;
     }
+    static constexpr u64 nowhere = u64{1} << 63;  // no guest-physical address
 
     host::SharedMemory ram_;
     u8* host_;
     u64 ram_bytes_;
     u64 low_bytes_ = 0;
     u64 high_bytes_ = 0;
+    host::SharedMemory video_;
+    u64 video_bytes_ = 0;
+    std::atomic<u64> video_base_ = nowhere;
     std::unique_ptr<std::atomic<u8>[]> code_;
     CodeWriteObserver* observer_ = nullptr;
 };

@@ -30,17 +30,33 @@ PciFunction::~PciFunction() {
 void PciFunction::refresh_configuration(u8, unsigned) {}
 void PciFunction::configuration_written(u8, unsigned) {}
 
+void PciFunction::bar_moved(unsigned, std::optional<u64>) {}
+
+u8 PciFunction::bar_offset(unsigned index) {
+    return static_cast<u8>(index == rom ? reg::expansion_rom : reg::base_address0 + 4 * index);
+}
+
 void PciFunction::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
     bars_.at(index) = {kind, size, &handler, {}};
-    const u8 offset = static_cast<u8>(reg::base_address0 + 4 * index);
+    const u8 offset = bar_offset(index);
     const u32 flags = kind == BarKind::port ? bar::port : kind == BarKind::memory_64 ? bar::memory_64 : 0;
     configuration_.define(offset, 4, flags, static_cast<u32>(~(size - 1)));
     if (kind == BarKind::memory_64)
         configuration_.define(static_cast<u8>(offset + 4), 4, 0, static_cast<u32>(~(size - 1) >> 32));
 }
 
+void PciFunction::add_expansion_rom(u64 size, bus::IoHandler& handler) {
+    bars_[rom] = {BarKind::memory_32, size, &handler, {}};
+    configuration_.define(reg::expansion_rom, 4, 0, static_cast<u32>(~(size - 1)) | bar::rom_enable);
+}
+
+bool PciFunction::bar_enabled(unsigned index, u32 command) const {
+    if (index == rom && !(configuration_.read(reg::expansion_rom, 1) & bar::rom_enable)) return false;
+    return command & (bars_[index].kind == BarKind::port ? command::port_decode : command::memory_decode);
+}
+
 u64 PciFunction::bar_address(unsigned index) const {
-    const u8 offset = static_cast<u8>(reg::base_address0 + 4 * index);
+    const u8 offset = bar_offset(index);
     u64 value = configuration_.read(offset, 4);
     if (bars_[index].kind == BarKind::memory_64)
         value |= u64{configuration_.read(static_cast<u8>(offset + 4), 4)} << 32;
@@ -63,12 +79,12 @@ void PciFunction::apply_configuration() {
         const u64 limit = port ? 0x1'0000 : bar.kind == BarKind::memory_32 ? 0x1'0000'0000 : bit(52);
         const u64 address = bar_address(i);
         // Address 0 is "not assigned yet", the end of the space is what sizing leaves behind for a moment.
-        const bool decoded = (command & (port ? command::port_decode : command::memory_decode)) &&
-                             address != 0 && address + bar.size < limit;
-        if (decoded && bar.mapped == address) continue;
+        const bool decoded = bar_enabled(i, command) && address != 0 && address + bar.size < limit;
+        if (decoded ? bar.mapped == address : !bar.mapped) continue;
         unmap(bar);
         // Where another range is in the way the other keeps it, as if it were the first to answer on the bus.
         if (decoded && space(bar).attach({address, bar.size}, *bar.handler)) bar.mapped = address;
+        bar_moved(i, bar.mapped);
     }
     const std::lock_guard lock(interrupt_mutex_);
     interrupt_disabled_ = (command & command::interrupt_disable) != 0;
@@ -97,7 +113,8 @@ u32 PciFunction::read_configuration(u8 offset, unsigned width) {
 void PciFunction::write_configuration(u8 offset, unsigned width, u32 value) {
     const std::lock_guard lock(configuration_mutex_);
     configuration_.write(offset, width, value);
-    if (offset < reg::base_address0 + 4 * bar::count) apply_configuration();
+    const bool of_rom = offset >= reg::expansion_rom && offset < reg::expansion_rom + 4;
+    if (offset < reg::base_address0 + 4 * bar::count || of_rom) apply_configuration();
     configuration_written(offset, width);
 }
 

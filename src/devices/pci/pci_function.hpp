@@ -52,6 +52,8 @@ class PciFunction : public bus::Device {
     // While the function is built:
     /// `size` is a power of two, at least 4 for ports and 16 for memory. memory_64 takes `index` + 1 as well.
     void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
+    /// `size` is a power of two, at least 2 KiB.
+    void add_expansion_rom(u64 size, bus::IoHandler& handler);
     [[nodiscard]] ConfigSpace& configuration() { return configuration_; }
 
     // Hooks, called with the configuration lock held.
@@ -59,6 +61,10 @@ class PciFunction : public bus::Device {
     virtual void refresh_configuration(u8 offset, unsigned width);
     /// A register has been written.
     virtual void configuration_written(u8 offset, unsigned width);
+
+    /// A base address register's range answers at `address` from now on, or no longer anywhere. Not told on
+    /// destruction.
+    virtual void bar_moved(unsigned index, std::optional<u64> address);
 
     /// Drives the interrupt pin, through the command register's gate. Any lock but the pin's may be held.
     void set_interrupt_pin(bool asserted);
@@ -96,7 +102,10 @@ class PciFunction : public bus::Device {
         const std::atomic<bool>& allowed_;
     };
 
+    static constexpr unsigned rom = 6;  // the expansion ROM's place behind the base address registers
+    [[nodiscard]] static u8 bar_offset(unsigned index);
     [[nodiscard]] u64 bar_address(unsigned index) const;
+    [[nodiscard]] bool bar_enabled(unsigned index, u32 command) const;
     [[nodiscard]] bus::AddressSpace& space(const Bar& bar) const {
         return bar.kind == BarKind::port ? surroundings_.ports : surroundings_.memory;
     }
@@ -107,7 +116,7 @@ class PciFunction : public bus::Device {
     const Surroundings surroundings_;
     mutable std::mutex configuration_mutex_;
     ConfigSpace configuration_;
-    std::array<Bar, 6> bars_;
+    std::array<Bar, rom + 1> bars_;
     std::atomic<bool> bus_master_{false};
     BusMasterView dma_;
 
