@@ -195,7 +195,7 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources) {
         devices::Rtc::Resources{legacy_replacement->clock.ordinary(), clock, timers},
         resources.wall_clock_seconds, cmos);
     i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
-        *isa_lines[layout::keyboard_irq], *isa_lines[layout::mouse_irq], a20, platform});
+        *isa_lines[layout::keyboard_irq], *isa_lines[layout::mouse_irq], a20, platform, clock, timers});
     fw_cfg = std::make_unique<devices::FwCfg>(
         devices::FwCfgItems({.ram_bytes = memory->ram_bytes(), .cpus = static_cast<u16>(vcpus.size())}));
     acpi_pm = std::make_unique<devices::AcpiPm>(
@@ -321,6 +321,7 @@ GuestMemory& Board::memory() { return *parts_->memory; }
 std::vector<std::unique_ptr<Vcpu>>& Board::vcpus() { return parts_->vcpus; }
 
 bus::Screen& Board::screen() { return *parts_->vga; }
+bus::InputSink& Board::input() { return *parts_->i8042; }
 
 BootScreen Board::show_boot_screen() {
     const u64 base = parts_->vga->read_configuration(devices::pci::reg::base_address0, 4) & ~u64{0x0f};

@@ -2,6 +2,7 @@
 // threads.
 #pragma once
 
+#include "bus/backends/input.hpp"
 #include "bus/backends/screen.hpp"
 #include "bus/platform.hpp"
 #include "cpu/vcpu.hpp"
@@ -28,6 +29,7 @@ class Board {
     [[nodiscard]] std::vector<std::unique_ptr<Vcpu>>& vcpus();
     void press_power_button();
     [[nodiscard]] bus::Screen& screen();
+    [[nodiscard]] bus::InputSink& input();
 
     /// Brings the board into the state in which firmware hands over to an operating system's loader:
     /// interrupt controllers in virtual wire mode, PCI functions configured.

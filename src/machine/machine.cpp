@@ -164,6 +164,9 @@ void Machine::request_reset() { parts_->request_reset(); }
 
 monitor::DebugControl& Machine::debug_control() { return *parts_->debug; }
 
+bus::Screen& Machine::screen() { return parts_->board->screen(); }
+bus::InputSink& Machine::input() { return parts_->board->input(); }
+
 void Machine::press_power_button() { parts_->board->press_power_button(); }
 
 nlohmann::json Machine::statistics() const {
