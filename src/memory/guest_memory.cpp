@@ -14,19 +14,22 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes, u64 vide
     // A page where there is none: a memory file cannot be empty.
     auto video = host::SharedMemory::create("guest-video", std::max(video_bytes, page_size));
     if (!video) return std::unexpected(video.error());
-    auto memory = std::unique_ptr<GuestMemory>(new GuestMemory(std::move(*ram), std::move(*video)));
-    memory->video_bytes_ = video_bytes;
-    return memory;
+    CodePages code_pages(((ram_bytes + video_bytes) >> page_shift) + 1);
+    if (!code_pages.valid()) return fail(fmt::format("no memory to keep account of {} bytes", ram_bytes));
+    return std::unique_ptr<GuestMemory>(
+        new GuestMemory(std::move(*ram), std::move(*video), video_bytes, std::move(code_pages)));
 }
 
-GuestMemory::GuestMemory(host::SharedMemory ram, host::SharedMemory video)
+GuestMemory::GuestMemory(host::SharedMemory ram, host::SharedMemory video, u64 video_bytes,
+                         CodePages code_pages)
     : ram_(std::move(ram)),
       host_(ram_.data()),
       ram_bytes_(ram_.size()),
       low_bytes_(std::min(ram_.size(), low_memory_end)),
       high_bytes_(ram_.size() - low_bytes_),
       video_(std::move(video)),
-      code_(std::make_unique<std::atomic<u8>[]>(((ram_.size() + video_.size()) >> page_shift) + 1)) {}
+      video_bytes_(video_bytes),
+      code_pages_(std::move(code_pages)) {}
 
 bool GuestMemory::read(GuestPhysical address, std::span<std::byte> into) const {
     const GuestPhysical start = address;

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "bus/dma.hpp"
 #include "host/shared_memory.hpp"
+#include "memory/code_pages.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -31,7 +32,8 @@ inline constexpr u64 video_window_end = 0xc0000;
 class CodeWriteObserver {
  public:
     virtual ~CodeWriteObserver() = default;
-    virtual void code_about_to_change(GuestPhysical address, u64 size) = 0;
+    /// `translators` is the mask of vCPUs that have translated from the page. Within one page.
+    virtual void code_about_to_change(GuestPhysical address, u64 size, u64 translators) = 0;
 };
 
 class GuestMemory final : public bus::DmaView {
@@ -67,27 +69,34 @@ class GuestMemory final : public bus::DmaView {
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
 
-    // --- code pages
-    // ----------------------------------------------------------------------------------------- A page is
-    // marked before its bytes are read for translation. Whoever is about to write RAM and may hit a code page
-    // calls about_to_write first; write access to such a page is never cached in a TLB.
+    // --- code pages (memory/code_pages.hpp); of RAM only. Write access to a page that holds code is never
+    // cached in a TLB: whoever is about to write RAM and may hit one calls about_to_write first.
 
-    [[nodiscard]] bool holds_code(GuestPhysical address) const {
-        return code_[page_number(address)].load(std::memory_order_acquire) != 0;
+    [[nodiscard]] bool holds_code(GuestPhysical a) const {
+        return code_pages_.translators(page_number(a)) != 0;
     }
-    void mark_code(GuestPhysical address) { code_[page_number(address)].store(1, std::memory_order_seq_cst); }
-    void unmark_code(GuestPhysical address) {
-        code_[page_number(address)].store(0, std::memory_order_seq_cst);
+    [[nodiscard]] bool holds_code_of(GuestPhysical a, unsigned vcpu) const {
+        return code_pages_.translators(page_number(a)) & bit(vcpu);
     }
-    void about_to_write(GuestPhysical address, u64 size) {
-        if (holds_code(address) && observer_) observer_->code_about_to_change(address, size);
+    /// The result is the other vCPUs whose write access must be revoked before the bytes are read.
+    u64 mark_code(GuestPhysical a, unsigned vcpu) { return code_pages_.add_translator(page_number(a), vcpu); }
+    void unmark_code(GuestPhysical a, unsigned vcpu) { code_pages_.remove_translator(page_number(a), vcpu); }
+    /// Before a vCPU gets write access, or writes without. False where the page holds code.
+    [[nodiscard]] bool admit_writer(GuestPhysical a, unsigned vcpu) {
+        return code_pages_.add_writer(page_number(a), vcpu) == 0;
+    }
+    void dismiss_writer(GuestPhysical a, unsigned vcpu) { code_pages_.remove_writer(page_number(a), vcpu); }
+
+    void about_to_write(GuestPhysical a, u64 size) {
+        const u64 translators = code_pages_.translators(page_number(a));
+        if (translators && observer_) observer_->code_about_to_change(a, size, translators);
     }
     void observe_code_writes(CodeWriteObserver* observer) { observer_ = observer; }
 
  private:
-    GuestMemory(host::SharedMemory ram, host::SharedMemory video);
-    /// Index into code_ of a page. Another processor may have moved video memory away since page() knew the
-    /// address: what is nowhere has the last index.
+    GuestMemory(host::SharedMemory ram, host::SharedMemory video, u64 video_bytes, CodePages code_pages);
+    /// In code_pages_. Another processor may have moved video memory away since page() knew the address: what
+    /// is nowhere has the last number.
     [[nodiscard]] u64 page_number(GuestPhysical a) const {
         if (a.value < low_bytes_) return a.value >> page_shift;
         if (a.value - high_memory_start < high_bytes_)
@@ -105,7 +114,7 @@ class GuestMemory final : public bus::DmaView {
     host::SharedMemory video_;
     u64 video_bytes_ = 0;
     std::atomic<u64> video_base_ = nowhere;
-    std::unique_ptr<std::atomic<u8>[]> code_;
+    CodePages code_pages_;
     CodeWriteObserver* observer_ = nullptr;
 };
 

@@ -77,6 +77,12 @@ TEST_P(AssembledGuest, StartsASecondProcessor) {
     EXPECT_EQ(guest->output(), "first processor\nsecond processor\nboth processors\n");
 }
 
+TEST_P(AssembledGuest, RunsCodeThatItsProcessorsWriteForEachOther) {
+    start("cross_modifying", 2);
+    EXPECT_EQ(end(), EndReason::power_off) << detail;
+    EXPECT_EQ(guest->output(), "each saw what the other wrote\n");
+}
+
 TEST_P(AssembledGuest, IsStoppedWhileItSleeps) {
     start("sleep_forever");
     ASSERT_TRUE(guest->expect("asleep\n", patience));
