@@ -121,6 +121,9 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->expected(0, 1);
     run->add_flag("--test-device", options.test_device,
                   "Add what kernels for testing machines expect: QEMU's pc-testdev");
+    run->add_option("--screenshot", options.screenshot,
+                    "Write what the screen shows at the end to FILE, as PNG")
+        ->type_name("FILE");
     run->add_option_function<std::string>(
            "--stats",
            [&options](const std::string& file) {

@@ -28,6 +28,7 @@ struct RunOptions {
     OnReset on_reset = OnReset::restart;
     std::string gdb;  // where a debugger may attach; empty: nowhere
     bool gdb_wait = false;
+    std::string screenshot;  // where the last picture goes; empty: nowhere
     bool statistics = false;
     std::string statistics_file;  // empty: a table on standard error
 };

@@ -1,5 +1,6 @@
 #include "supervisor.hpp"
 
+#include "display/png_file.hpp"
 #include "host/byte_socket.hpp"
 #include "host/monotonic_time.hpp"
 
@@ -65,6 +66,8 @@ Result<LifeEnd> Supervisor::run(const machine::StartRequest& request, const std:
     process_over_ = false;
     if (auto started = start(request, files); !started) return std::unexpected(started.error());
     loop_->run();
+    if (last_picture_) [[maybe_unused]]
+        const auto received = last_picture_->receive();
     deadline_->disarm();
     control_watch_.reset();
     control_.reset();
@@ -84,7 +87,18 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
 
     std::vector<int> descriptors = {serial->second.get()};
     descriptors.insert(descriptors.end(), files.begin(), files.end());
-    if (auto sent = control_->send(encode(request), descriptors); !sent) return sent;
+    machine::StartRequest complete = request;
+    host::UniqueFd viewer;  // the machine's end
+    if (keeps_last_picture_) {
+        auto link = display::ScreenViewer::create();
+        if (!link) return std::unexpected(link.error());
+        last_picture_.emplace(std::move(link->first));
+        viewer = std::move(link->second);
+        complete.has_viewer = true;
+        descriptors.push_back(viewer.get());
+        descriptors.push_back(last_picture_->surface().fd());
+    }
+    if (auto sent = control_->send(encode(complete), descriptors); !sent) return sent;
     if (auto connected = console_->connect(std::move(serial->first)); !connected) return connected;
     auto watch = loop_->watch(control_->fd(), {.read = true}, [this](host::Readiness) { on_control(); });
     if (!watch) return std::unexpected(watch.error());
@@ -169,6 +183,11 @@ void Supervisor::suspend() {
     host::stop_self();
     if (child_) child_->resume();
     console_->make_terminal_raw_again();
+}
+
+Result<> Supervisor::write_last_picture(const std::string& path) const {
+    if (!last_picture_ || last_picture_->width() == 0) return fail("the machine has left no picture");
+    return display::write_png(path, last_picture_->width(), last_picture_->height(), last_picture_->pixels());
 }
 
 void Supervisor::restore_terminal() { console_->restore_terminal(); }

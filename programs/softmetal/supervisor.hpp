@@ -4,6 +4,7 @@
 
 #include "base/result.hpp"
 #include "console.hpp"
+#include "display/screen_viewer.hpp"
 #include "gdb_door.hpp"
 #include "host/child_process.hpp"
 #include "host/control_socket.hpp"
@@ -41,6 +42,10 @@ class Supervisor {
     /// Starts the machine and returns when it is over. `files` are the request's descriptors without the
     /// serial port's; they stay the caller's.
     [[nodiscard]] Result<LifeEnd> run(const machine::StartRequest& request, const std::vector<int>& files);
+    /// From the next start on the picture at the machine's end is kept.
+    void keep_last_picture() { keeps_last_picture_ = true; }
+    /// As a PNG file; fails where there was none.
+    [[nodiscard]] Result<> write_last_picture(const std::string& path) const;
     void restore_terminal();
     void notify(const std::string& text) const { console_->notify(text); }
 
@@ -66,6 +71,8 @@ class Supervisor {
     std::unique_ptr<GdbDoor> gdb_door_;
     LifeEnd end_;
     bool process_over_ = false;
+    bool keeps_last_picture_ = false;
+    std::optional<display::ScreenViewer> last_picture_;
     std::unique_ptr<host::EventLoop::Timer> deadline_;
     std::unique_ptr<host::EventLoop::Watch> signal_watch_, control_watch_;
 };

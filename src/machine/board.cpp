@@ -10,6 +10,7 @@
 #include "devices/local_apic/interrupt_fabric.hpp"
 #include "devices/local_apic/local_apic.hpp"
 #include "devices/pci/host_bridge.hpp"
+#include "devices/pci/pci_registers.hpp"
 #include "devices/pci/root_bus.hpp"
 #include "devices/pci/shared_line.hpp"
 #include "devices/pic8259/pic8259.hpp"
@@ -17,6 +18,7 @@
 #include "devices/rtc/rtc.hpp"
 #include "devices/test_device/test_device.hpp"
 #include "devices/uart16550/uart16550.hpp"
+#include "devices/vga/vga.hpp"
 #include "devices/virtio/virtio_pci.hpp"
 #include "devices/virtio_block/virtio_block.hpp"
 #include "devices/virtio_rng/virtio_rng.hpp"
@@ -25,6 +27,7 @@
 #include "machine/memory_types.hpp"
 #include "machine/split_line.hpp"
 #include "machine/switched_line.hpp"
+#include "machine/video_memory.hpp"
 #include "monitor/code_aware_dma.hpp"
 
 #include <algorithm>
@@ -112,6 +115,8 @@ struct Board::Parts {
     std::array<std::unique_ptr<SplitLine>, layout::pci_pin_count> pci_lines;
     std::array<std::unique_ptr<devices::pci::SharedLine>, layout::pci_pin_count> pci_pins;
     std::unique_ptr<devices::pci::RootBus> pci_bus;
+    VideoMemory video_memory{*memory, vcpus};
+    devices::Vga* vga = nullptr;  // one of the following
     std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
     devices::pci::HostBridge* host_bridge = nullptr;
 
@@ -192,7 +197,7 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources) {
         devices::Rtc::Resources{legacy_replacement->clock.ordinary(), clock, timers},
         resources.wall_clock_seconds, cmos);
     i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
-        *isa_lines[layout::keyboard_irq], *isa_lines[layout::mouse_irq], a20, platform});
+        *isa_lines[layout::keyboard_irq], *isa_lines[layout::mouse_irq], a20, platform, clock, timers});
     fw_cfg = std::make_unique<devices::FwCfg>(
         devices::FwCfgItems({.ram_bytes = memory->ram_bytes(), .cpus = static_cast<u16>(vcpus.size())}));
     acpi_pm = std::make_unique<devices::AcpiPm>(
@@ -237,6 +242,11 @@ void Board::Parts::add_pci(const MachineResources& resources) {
         auto disk = std::make_unique<devices::VirtioBlock>(*resources.disks[i], fmt::format("disk{}", i));
         plug(slot, std::make_unique<VirtioPci>(slot_surroundings(slot), std::move(disk)));
     }
+    const devices::pci::Surroundings no_interrupt{ports, mmio, dma, fabric, nullptr};
+    auto adapter = std::make_unique<devices::Vga>(
+        devices::Vga::Resources{.surroundings = no_interrupt, .memory = video_memory, .clock = clock});
+    vga = adapter.get();
+    plug(layout::pci_vga_slot, std::move(adapter));
 }
 
 /// What only kernels made for testing machines ask for.
@@ -275,6 +285,9 @@ Result<> Board::Parts::attach_all() {
         {ports, {acpi_pm_port, acpi_pm_port_count}, *acpi_pm},
         {ports, {cmos_port, cmos_port_count}, *rtc},
         {ports, {pci_config_port, pci_config_port_count}, *pci_bus},
+        {ports, {devices::vga::port::first, devices::vga::port::count}, vga->ports()},
+        {ports, {dispi_port, dispi_port_count}, vga->dispi()},
+        {mmio, {video_window_start, video_window_end - video_window_start}, vga->window()},
     };
     for (const Attachment& a : attachments)
         if (auto r = a.space.attach(a.range, a.handler); !r) return r;
@@ -300,7 +313,7 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (resources.disks.size() > layout::maximum_disks)
         return fail(fmt::format("a machine has at most {} disks, not {}", layout::maximum_disks,
                                 resources.disks.size()));
-    auto memory = GuestMemory::create(config.memory_bytes);
+    auto memory = GuestMemory::create(config.memory_bytes, layout::vga_memory_bytes);
     if (!memory) return std::unexpected(memory.error());
     auto model = CpuModel::named(config.cpu_model, config.cpus, layout::tsc_hz);
     if (!model) return std::unexpected(model.error());
@@ -316,6 +329,16 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
 
 GuestMemory& Board::memory() { return *parts_->memory; }
 std::vector<std::unique_ptr<Vcpu>>& Board::vcpus() { return parts_->vcpus; }
+
+bus::Screen& Board::screen() { return *parts_->vga; }
+bus::InputSink& Board::input() { return *parts_->i8042; }
+
+BootScreen Board::show_boot_screen() {
+    const u64 base = parts_->vga->read_configuration(devices::pci::reg::base_address0, 4) & ~u64{0x0f};
+    const BootScreen screen{.address = base, .width = 1024, .height = 768};
+    machine::show_boot_screen(parts_->ports, screen);
+    return screen;
+}
 
 void Board::press_power_button() { parts_->acpi_pm->press_power_button(); }
 

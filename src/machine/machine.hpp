@@ -5,6 +5,8 @@
 #include "base/result.hpp"
 #include "bus/backends/block_store.hpp"
 #include "bus/backends/byte_stream.hpp"
+#include "bus/backends/input.hpp"
+#include "bus/backends/screen.hpp"
 #include "bus/clock.hpp"
 #include "monitor/debug_control.hpp"
 
@@ -81,6 +83,10 @@ class Machine {
     void request_reset();
     /// The ACPI power button, once. Any thread.
     void press_power_button();
+
+    /// What the display adapter shows, and where keys and pointer go. Any thread; also after run().
+    [[nodiscard]] bus::Screen& screen();
+    [[nodiscard]] bus::InputSink& input();
 
     /// For a debugger's thread; also before run().
     [[nodiscard]] monitor::DebugControl& debug_control();

@@ -100,17 +100,28 @@ class UartSubject final : public DeviceSubject<Uart16550> {
 class I8042Subject final : public DeviceSubject<I8042> {
  public:
     I8042Subject() {
-        device = std::make_unique<I8042>(I8042::Resources{line, second_line, third_line, platform});
+        device =
+            std::make_unique<I8042>(I8042::Resources{line, second_line, third_line, platform, clock, timers});
     }
     std::vector<bus::IoHandler*> registers() override {
         return {&device->data_port(), &device->command_port(), &device->system_control_a()};
     }
     u64 register_bytes() const override { return 1; }
-    void disturb(u8) override {}
+    void disturb(u8 how) override {
+        if (how & 1)
+            device->key(bus::Key{how}, how & 2);
+        else
+            device->pointer({.x = how,
+                             .y = static_cast<u16>(how / 3),
+                             .width = 256,
+                             .height = 256,
+                             .buttons = static_cast<u8>(how >> 3),
+                             .wheel = static_cast<i8>(how)});
+    }
 
  private:
     Result<std::unique_ptr<I8042>> make(const bus::SavedState& state) override {
-        return I8042::restore({line, second_line, third_line, platform}, state);
+        return I8042::restore({line, second_line, third_line, platform, clock, timers}, state);
     }
 };
 

@@ -59,6 +59,8 @@ class PciFunction : public bus::Device {
     void add_expansion_rom(std::vector<u8> image);
     /// `size` is a power of two, at least 4 for ports and 16 for memory. memory_64 takes `index` + 1 as well.
     void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
+    /// `size` is a power of two, at least 2 KiB.
+    void add_expansion_rom(u64 size, bus::IoHandler& handler);
     [[nodiscard]] ConfigSpace& configuration() { return configuration_; }
 
     // Hooks, called with the configuration lock held.
@@ -66,6 +68,10 @@ class PciFunction : public bus::Device {
     virtual void refresh_configuration(u8 offset, unsigned width);
     /// A register has been written.
     virtual void configuration_written(u8 offset, unsigned width);
+
+    /// A base address register's range answers at `address` from now on, or no longer anywhere. Not told on
+    /// destruction.
+    virtual void bar_moved(unsigned index, std::optional<u64> address);
 
     /// Drives the interrupt pin, through the command register's gate. Any lock but the pin's may be held.
     void set_interrupt_pin(bool asserted);

@@ -72,7 +72,8 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"has_kernel", request.has_kernel},
                           {"has_initrd", request.has_initrd},
                           {"disks", disks},
-                          {"debugger", static_cast<u64>(request.debugger)}});
+                          {"debugger", static_cast<u64>(request.debugger)},
+                          {"has_viewer", request.has_viewer}});
 }
 
 std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
@@ -96,6 +97,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         request.debugger = *debugger;
         request.has_firmware = message.at("has_firmware").get<bool>();
         request.has_kernel = message.at("has_kernel").get<bool>();
+        request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();
         for (const json& disk : message.at("disks"))
             request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>()});
@@ -107,7 +109,7 @@ std::vector<u8> encode(Command command) { return {static_cast<u8>(command)}; }
 
 std::optional<Command> decode_command(std::span<const u8> bytes) {
     if (bytes.size() != 1 || bytes[0] < static_cast<u8>(Command::stop) ||
-        bytes[0] > static_cast<u8>(Command::attach_debugger))
+        bytes[0] > static_cast<u8>(Command::attach_viewer))
         return std::nullopt;
     return static_cast<Command>(bytes[0]);
 }

@@ -14,7 +14,8 @@
 namespace softmetal::machine {
 
 /// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
-/// the firmware, the kernel and the initrd, and the disks.
+/// the firmware, the kernel and the initrd, the disks, and a viewer's socket and surface where there is one
+/// from the beginning.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
@@ -26,13 +27,16 @@ struct StartRequest {
     /// Can a debugger be attached, and does the machine wait for one before it runs?
     enum class Debugger : u8 { none, allowed, awaited };
     Debugger debugger = Debugger::none;
+    bool has_viewer = false;
     [[nodiscard]] std::size_t descriptor_count() const {
-        return 1u + (has_firmware ? 1 : 0) + (has_kernel ? 1 : 0) + (has_initrd ? 1 : 0) + disks.size();
+        return 1u + (has_firmware ? 1 : 0) + (has_kernel ? 1 : 0) + (has_initrd ? 1 : 0) + disks.size() +
+               (has_viewer ? 2 : 0);
     }
 };
 
-/// attach_debugger comes with the descriptor of a socket on which a debugger speaks GDB's remote protocol.
-enum class Command : u8 { stop = 1, press_power_button = 2, attach_debugger = 3 };
+/// attach_debugger comes with the descriptor of a socket on which a debugger speaks GDB's remote protocol;
+/// attach_viewer with those of a socket and a surface (display/screen_link.hpp).
+enum class Command : u8 { stop = 1, press_power_button = 2, attach_debugger = 3, attach_viewer = 4 };
 
 struct EndReport {
     /// `rejected`: the machine could not be built from what the user gave. `host_failed`: nor from what the

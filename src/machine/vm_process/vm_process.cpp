@@ -8,6 +8,7 @@
 #include "machine/vm_process/gdb_server.hpp"
 #include "machine/vm_process/open_disks.hpp"
 #include "machine/vm_process/protocol.hpp"
+#include "machine/vm_process/screen_server.hpp"
 #include "machine/vm_process/socket_byte_stream.hpp"
 #include "machine/vm_process/virtual_time.hpp"
 
@@ -56,6 +57,7 @@ class VmProcess {
         std::thread loop_thread([this] { loop_->run(); });
         const MachineEnd end = machine_->run();
         if (gdb_) gdb_->finish(end);
+        if (screen_) screen_->finish();
         serial_->drain();
         for (std::string& failure : disks_->flush()) failures_.push_back(std::move(failure));
         loop_->stop();
@@ -115,7 +117,8 @@ class VmProcess {
             if (content->empty()) return fail(fmt::format("the {} is empty", input.what));
             input.into = std::move(*content);
         }
-        auto disks = OpenDisks::create(request.disks, std::span(order_.descriptors).subspan(next));
+        auto disks = OpenDisks::create(request.disks,
+                                       std::span(order_.descriptors).subspan(next, request.disks.size()));
         if (!disks) return std::unexpected(disks.error());
         disks_ = std::move(*disks);
         resources.disks = disks_->stores();
@@ -123,6 +126,14 @@ class VmProcess {
         auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
+        auto screen = ScreenServer::create(machine_->screen(), machine_->input());
+        if (!screen) return std::unexpected(screen.error());
+        screen_ = std::move(*screen);
+        if (request.has_viewer) {
+            const std::size_t viewer = order_.descriptors.size() - 2;
+            screen_->connect(std::move(order_.descriptors[viewer]),
+                             std::move(order_.descriptors[viewer + 1]));
+        }
         if (request.debugger == StartRequest::Debugger::none) return {};
         auto gdb = GdbServer::create(*machine_, request.debugger == StartRequest::Debugger::awaited);
         if (!gdb) return std::unexpected(gdb.error());
@@ -143,6 +154,9 @@ class VmProcess {
         if (command == Command::press_power_button) return machine_->press_power_button();
         if (command == Command::attach_debugger && gdb_ && (*received)->descriptors.size() == 1)
             return gdb_->connect(std::move((*received)->descriptors.front()));
+        if (command == Command::attach_viewer && (*received)->descriptors.size() == 2)
+            return screen_->connect(std::move((*received)->descriptors[0]),
+                                    std::move((*received)->descriptors[1]));
         if (command == Command::stop) {
             serial_->stop_waiting();
             machine_->request_stop();
@@ -159,6 +173,7 @@ class VmProcess {
     std::unique_ptr<OpenDisks> disks_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<GdbServer> gdb_;
+    std::unique_ptr<ScreenServer> screen_;
 };
 
 }  // namespace

@@ -79,7 +79,8 @@ TEST(Protocol, CommandsAreChecked) {
     EXPECT_EQ(decode_command(encode(Command::attach_debugger)), Command::attach_debugger);
     EXPECT_FALSE(decode_command(std::vector<u8>{}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{0}).has_value());
-    EXPECT_FALSE(decode_command(std::vector<u8>{4}).has_value());
+    EXPECT_EQ(decode_command(encode(Command::attach_viewer)), Command::attach_viewer);
+    EXPECT_FALSE(decode_command(std::vector<u8>{5}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{1, 1}).has_value());
 }
 
