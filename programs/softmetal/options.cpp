@@ -119,6 +119,9 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
            "Let the guest end the run: what it writes to this port (0xf4) decides the exit status")
         ->type_name("[PORT]")
         ->expected(0, 1);
+    run->add_option("--debug-console", options.debug_console,
+                    "Write what the guest says on port 0x402 to FILE: SeaBIOS tells there what it does")
+        ->type_name("FILE");
     run->add_flag("--test-device", options.test_device,
                   "Add what kernels for testing machines expect: QEMU's pc-testdev");
     run->add_option_function<std::string>(

@@ -76,6 +76,12 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.files.push_back(std::move(*initrd));
         inputs.request.has_initrd = true;
     }
+    if (options.debug_console) {
+        auto file = host::create_output_file("debug console file", *options.debug_console);
+        if (!file) return std::unexpected(file.error());
+        inputs.files.push_back(std::move(*file));
+        inputs.request.has_debug_console = true;
+    }
     for (std::string path : options.disks) {
         const bool read_only = path.ends_with(readonly_suffix);
         if (read_only) path.resize(path.size() - readonly_suffix.size());

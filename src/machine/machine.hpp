@@ -51,6 +51,7 @@ struct MachineResources {
     i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
     std::vector<std::byte> firmware = {};
+    bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };

@@ -14,20 +14,21 @@
 namespace softmetal::machine {
 
 /// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
-/// the firmware, the kernel and the initrd, and the disks.
+/// the firmware, the kernel, the initrd and the file for the debug console's output, and the disks.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
         bool read_only = false;
     };
     MachineConfig config;
-    bool has_firmware = false, has_kernel = false, has_initrd = false;
+    bool has_firmware = false, has_kernel = false, has_initrd = false, has_debug_console = false;
     std::vector<Disk> disks;
     /// Can a debugger be attached, and does the machine wait for one before it runs?
     enum class Debugger : u8 { none, allowed, awaited };
     Debugger debugger = Debugger::none;
     [[nodiscard]] std::size_t descriptor_count() const {
-        return 1u + (has_firmware ? 1 : 0) + (has_kernel ? 1 : 0) + (has_initrd ? 1 : 0) + disks.size();
+        return 1 + std::size_t{has_firmware} + std::size_t{has_kernel} + std::size_t{has_initrd} +
+               std::size_t{has_debug_console} + disks.size();
     }
 };
 

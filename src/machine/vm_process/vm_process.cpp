@@ -6,6 +6,7 @@
 #include "host/process_exit.hpp"
 #include "host/random.hpp"
 #include "machine/vm_process/gdb_server.hpp"
+#include "machine/vm_process/log_file.hpp"
 #include "machine/vm_process/open_disks.hpp"
 #include "machine/vm_process/protocol.hpp"
 #include "machine/vm_process/socket_byte_stream.hpp"
@@ -57,6 +58,7 @@ class VmProcess {
         const MachineEnd end = machine_->run();
         if (gdb_) gdb_->finish(end);
         serial_->drain();
+        if (debug_console_) debug_console_->flush();
         for (std::string& failure : disks_->flush()) failures_.push_back(std::move(failure));
         loop_->stop();
         loop_thread.join();
@@ -115,6 +117,10 @@ class VmProcess {
             if (content->empty()) return fail(fmt::format("the {} is empty", input.what));
             input.into = std::move(*content);
         }
+        if (request.has_debug_console) {
+            debug_console_ = std::make_unique<LogFile>(std::move(order_.descriptors[next++]));
+            resources.debug_console = &*debug_console_;
+        }
         auto disks = OpenDisks::create(request.disks, std::span(order_.descriptors).subspan(next));
         if (!disks) return std::unexpected(disks.error());
         disks_ = std::move(*disks);
@@ -156,6 +162,7 @@ class VmProcess {
     std::unique_ptr<VirtualTime> time_;
     std::unique_ptr<SocketByteStream> serial_;
     std::unique_ptr<host::EventLoop::Watch> control_watch_;
+    std::unique_ptr<LogFile> debug_console_;
     std::unique_ptr<OpenDisks> disks_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<GdbServer> gdb_;
