@@ -5,9 +5,11 @@
 #include "host/listening_socket.hpp"
 #include "host/unique_fd.hpp"
 #include "machine/vm_process/protocol.hpp"
+#include "network/network_process.hpp"
 #include "options.hpp"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace softmetal {
@@ -16,6 +18,8 @@ struct RunInputs {
     machine::StartRequest request;
     std::vector<host::UniqueFd> files;           // kernel, initrd where there is one, disks
     std::unique_ptr<host::ListeningSocket> gdb;  // none without --gdb
+    std::optional<network::NetworkRequest> network;
+    host::UniqueFd capture;  // for it; invalid without --capture
 };
 
 [[nodiscard]] Result<RunInputs> open_run_inputs(const RunOptions& options);

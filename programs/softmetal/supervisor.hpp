@@ -11,6 +11,7 @@
 #include "host/event_loop.hpp"
 #include "host/signal_watch.hpp"
 #include "machine/vm_process/protocol.hpp"
+#include "network_child.hpp"
 
 #include <memory>
 #include <optional>
@@ -35,12 +36,14 @@ class Supervisor {
     [[nodiscard]] static Result<std::unique_ptr<Supervisor>> create();
     /// From here on debuggers that connect are let in to the machine.
     [[nodiscard]] Result<> open_gdb_door(std::unique_ptr<host::ListeningSocket> listener);
+    /// Whose cable every life of the machine gets, as its first card's.
+    void use_network(std::unique_ptr<NetworkChild> network) { network_ = std::move(network); }
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
 
-    /// Starts the machine and returns when it is over. `files` are the request's descriptors without the
-    /// serial port's; they stay the caller's.
+    /// Starts the machine and returns when it is over. `files` are the request's descriptors from
+    /// the serial port's on to the last disk's; they stay the caller's.
     [[nodiscard]] Result<LifeEnd> run(const machine::StartRequest& request, const std::vector<int>& files);
     /// From the next start on the picture at the machine's end is kept.
     void keep_last_picture() { keeps_last_picture_ = true; }
@@ -69,6 +72,7 @@ class Supervisor {
     std::optional<host::ChildProcess> child_;
     std::optional<host::ControlSocket> control_;
     std::unique_ptr<GdbDoor> gdb_door_;
+    std::unique_ptr<NetworkChild> network_;
     LifeEnd end_;
     bool process_over_ = false;
     bool keeps_last_picture_ = false;

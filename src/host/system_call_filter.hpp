@@ -1,11 +1,11 @@
-// Which system calls the VM process may make, as a seccomp filter.
+// Which system calls a jailed process may make, as a seccomp filter.
 #pragma once
 
 #include "base/result.hpp"
 
 namespace softmetal::host {
 
-/// For ever, for every thread of the process. Sets no_new_privs.
-[[nodiscard]] Result<> install_system_call_filter();
+/// For ever, for every thread of the process. Sets no_new_privs. `network`: IPv4 and IPv6 sockets too.
+[[nodiscard]] Result<> install_system_call_filter(bool network);
 
 }  // namespace softmetal::host

@@ -35,10 +35,6 @@ void PciFunction::configuration_written(u8, unsigned) {}
 
 void PciFunction::bar_moved(unsigned, std::optional<u64>) {}
 
-u8 PciFunction::bar_offset(unsigned index) {
-    return static_cast<u8>(index == rom ? reg::expansion_rom : reg::base_address0 + 4 * index);
-}
-
 void PciFunction::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
     bars_.at(index) = {kind, size, &handler, {}};
     const u8 offset = bar_offset(index);

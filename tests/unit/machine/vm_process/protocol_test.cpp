@@ -19,6 +19,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                             .has_firmware = true,
                             .has_kernel = true,
                             .has_initrd = true,
+                            .has_debug_console = true,
                             .disks = {{"a.img", true}, {"b.img", false}},
                             .debugger = StartRequest::Debugger::awaited};
     const auto got = decode_start_request(encode(sent));
@@ -31,12 +32,12 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->config.debug_exit_port, 0xf4);
     EXPECT_TRUE(got->config.test_device);
     EXPECT_EQ(got->config.kernel_name, "vmlinuz");
-    EXPECT_TRUE(got->has_firmware && got->has_kernel && got->has_initrd);
+    EXPECT_TRUE(got->has_firmware && got->has_kernel && got->has_initrd && got->has_debug_console);
     EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
     ASSERT_EQ(got->disks.size(), 2u);
     EXPECT_EQ(got->disks[0].name, "a.img");
     EXPECT_TRUE(got->disks[0].read_only);
-    EXPECT_EQ(got->descriptor_count(), 6u);
+    EXPECT_EQ(got->descriptor_count(), 7u);
 }
 
 TEST(Protocol, EndReportArrivesAsItWasSent) {
