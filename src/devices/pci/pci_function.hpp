@@ -59,8 +59,6 @@ class PciFunction : public bus::Device {
     void add_expansion_rom(std::vector<u8> image);
     /// `size` is a power of two, at least 4 for ports and 16 for memory. memory_64 takes `index` + 1 as well.
     void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
-    /// `size` is a power of two, at least 2 KiB.
-    void add_expansion_rom(u64 size, bus::IoHandler& handler);
     [[nodiscard]] ConfigSpace& configuration() { return configuration_; }
 
     // Hooks, called with the configuration lock held.

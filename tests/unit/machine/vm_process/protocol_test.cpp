@@ -21,7 +21,8 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                             .has_initrd = true,
                             .has_debug_console = true,
                             .disks = {{"a.img", true}, {"b.img", false}},
-                            .debugger = StartRequest::Debugger::awaited};
+                            .debugger = StartRequest::Debugger::awaited,
+                            .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}}};
     const auto got = decode_start_request(encode(sent));
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->config.memory_bytes, sent.config.memory_bytes);
@@ -34,10 +35,11 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->config.kernel_name, "vmlinuz");
     EXPECT_TRUE(got->has_firmware && got->has_kernel && got->has_initrd && got->has_debug_console);
     EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
+    EXPECT_EQ(got->network_cards, sent.network_cards);
     ASSERT_EQ(got->disks.size(), 2u);
     EXPECT_EQ(got->disks[0].name, "a.img");
     EXPECT_TRUE(got->disks[0].read_only);
-    EXPECT_EQ(got->descriptor_count(), 7u);
+    EXPECT_EQ(got->descriptor_count(), 8u);
 }
 
 TEST(Protocol, EndReportArrivesAsItWasSent) {
