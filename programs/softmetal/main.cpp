@@ -1,5 +1,6 @@
 // softmetal: runs x86 virtual machines on a host without hardware virtualization.
 #include "complain.hpp"
+#include "display/vnc_process.hpp"
 #include "exit_codes.hpp"
 #include "host/byte_socket.hpp"
 #include "host/child_process.hpp"
@@ -28,6 +29,17 @@ int be_vm_process() {
         machine::run_vm_process(host::ControlSocket(host::UniqueFd(host::ChildProcess::passed_descriptor))));
 }
 
+/// Nor is this: it serves VNC viewers, see vnc_door.cpp.
+int be_vnc_server() {
+    if (!host::is_socket(host::ChildProcess::passed_descriptor)) {
+        complain("vnc-server is started by softmetal run, not by hand");
+        return exit_codes::usage;
+    }
+    host::set_process_name("softmetal-vnc");
+    host::exit_now(
+        display::run_vnc_process(host::ControlSocket(host::UniqueFd(host::ChildProcess::passed_descriptor))));
+}
+
 /// --help and --version are successes only if somebody could read them.
 int print_and_exit(const CLI::App& app, const CLI::Success& request) {
     app.exit(request, std::cout, std::cerr);
@@ -41,6 +53,7 @@ int main(int argc, char** argv) {
     host::occupy_standard_descriptors();
     host::make_writes_fail_softly();  // here for both processes: a child starts with the default actions
     if (argc == 2 && std::string_view(argv[1]) == "vm-process") return be_vm_process();
+    if (argc == 2 && std::string_view(argv[1]) == "vnc-server") return be_vnc_server();
 
     CLI::App app("Runs whole x86 operating systems in an ordinary process, without hardware virtualization.",
                  "softmetal");

@@ -123,6 +123,13 @@ int run_command(const RunOptions& options) {
             return exit_codes::host_error;
         }
     }
+    if (inputs->vnc) {
+        if (auto opened = (*supervisor)->open_vnc_door(std::move(inputs->vnc), inputs->vnc_request);
+            !opened) {
+            complain(opened.error().message);
+            return exit_codes::host_error;
+        }
+    }
     std::vector<std::string> failures;  // of all lives of the machine: a restart does not undo them
     for (;;) {
         auto end = (*supervisor)->run(inputs->request, files);

@@ -1,11 +1,14 @@
 #include "run_inputs.hpp"
 
+#include "display/keyboard_layout.hpp"
 #include "host/control_socket.hpp"
 #include "host/input_file.hpp"
 #include "memory_size.hpp"
+#include "vnc_door.hpp"
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <string_view>
 
 namespace softmetal {
@@ -22,6 +25,22 @@ Result<host::UniqueFd> open_disk(const std::string& path, bool read_only) {
     if (auto locked = host::lock_file(disk->get(), !read_only, "disk", path); !locked)
         return std::unexpected(locked.error());
     return disk;
+}
+
+Result<> open_vnc(const RunOptions& options, RunInputs& inputs) {
+    if (!display::KeyboardLayout::named(options.keyboard))
+        return fail(fmt::format("--keyboard: '{}' is not one of {}", options.keyboard,
+                                fmt::join(display::KeyboardLayout::names(), ", ")));
+    inputs.vnc_request.keyboard = options.keyboard;
+    if (!options.vnc_password_file.empty()) {
+        auto password = read_vnc_password(options.vnc_password_file);
+        if (!password) return fail(fmt::format("--vnc-password-file: {}", password.error().message));
+        inputs.vnc_request.password = std::move(*password);
+    }
+    auto listener = host::ListeningSocket::open(vnc_address(options.vnc));
+    if (!listener) return fail(fmt::format("--vnc: {}", listener.error().message));
+    inputs.vnc = std::move(*listener);
+    return {};
 }
 
 }  // namespace
@@ -73,6 +92,9 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.gdb = std::move(*gdb);
         using Debugger = machine::StartRequest::Debugger;
         inputs.request.debugger = options.gdb_wait ? Debugger::awaited : Debugger::allowed;
+    }
+    if (!options.vnc.empty()) {
+        if (auto opened = open_vnc(options, inputs); !opened) return std::unexpected(opened.error());
     }
     return inputs;
 }

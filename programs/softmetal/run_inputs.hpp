@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.hpp"
+#include "display/vnc_process.hpp"
 #include "host/listening_socket.hpp"
 #include "host/unique_fd.hpp"
 #include "machine/vm_process/protocol.hpp"
@@ -16,6 +17,8 @@ struct RunInputs {
     machine::StartRequest request;
     std::vector<host::UniqueFd> files;           // kernel, initrd where there is one, disks
     std::unique_ptr<host::ListeningSocket> gdb;  // none without --gdb
+    std::unique_ptr<host::ListeningSocket> vnc;  // none without --vnc
+    display::VncRequest vnc_request;
 };
 
 [[nodiscard]] Result<RunInputs> open_run_inputs(const RunOptions& options);

@@ -11,6 +11,7 @@
 #include "host/event_loop.hpp"
 #include "host/signal_watch.hpp"
 #include "machine/vm_process/protocol.hpp"
+#include "vnc_door.hpp"
 
 #include <memory>
 #include <optional>
@@ -35,6 +36,9 @@ class Supervisor {
     [[nodiscard]] static Result<std::unique_ptr<Supervisor>> create();
     /// From here on debuggers that connect are let in to the machine.
     [[nodiscard]] Result<> open_gdb_door(std::unique_ptr<host::ListeningSocket> listener);
+    /// From the next start on VNC viewers see the machine.
+    [[nodiscard]] Result<> open_vnc_door(std::unique_ptr<host::ListeningSocket> listener,
+                                         const display::VncRequest& request);
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
@@ -60,6 +64,7 @@ class Supervisor {
     void on_deadline();
     void suspend();
     void send(machine::Command command);
+    [[nodiscard]] Result<display::ScreenViewer> attach_viewer();
     void stop_machine();
     void check_over();
 
@@ -69,6 +74,7 @@ class Supervisor {
     std::optional<host::ChildProcess> child_;
     std::optional<host::ControlSocket> control_;
     std::unique_ptr<GdbDoor> gdb_door_;
+    std::unique_ptr<VncDoor> vnc_door_;
     LifeEnd end_;
     bool process_over_ = false;
     bool keeps_last_picture_ = false;

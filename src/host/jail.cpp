@@ -67,7 +67,7 @@ class Jailer {
 
 }  // namespace
 
-Result<JailReport> enter_jail() {
+Result<JailReport> enter_jail(JailKind kind) {
     const rlimit no_core{0, 0};
     if (setrlimit(RLIMIT_CORE, &no_core) != 0)
         return fail(fmt::format("cannot switch core dumps off: {}", std::strerror(errno)));
@@ -77,7 +77,7 @@ Result<JailReport> enter_jail() {
     // A change of credentials has made the kernel forget this.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail(fmt::format("cannot give privileges up: {}", std::strerror(errno)));
-    if (auto filtered = install_system_call_filter(); !filtered) return std::unexpected(filtered.error());
+    if (auto filtered = install_system_call_filter(kind); !filtered) return std::unexpected(filtered.error());
     return jailer.take_report();
 }
 

@@ -1,8 +1,10 @@
-// The VM process' jail: once inside, it has the descriptors it was given, memory, threads and time, and
-// nothing else of the host. What a guest that broke the monitor would gain is its own VM's files.
+// The jail of processes that read strangers' bytes: once inside, one has the descriptors it was given,
+// memory, threads and time, and nothing else of the host. What a guest that broke the monitor would gain is
+// its own VM's files.
 #pragma once
 
 #include "base/result.hpp"
+#include "host/system_call_filter.hpp"
 
 #include <string>
 #include <vector>
@@ -24,6 +26,6 @@ struct JailReport {
 ///   /proc/sys/vm/overcommit_memory) and copes.
 /// In a build with AddressSanitizer or ThreadSanitizer, whose runtimes read /proc and clone a process to
 /// search for leaks, files can be opened for reading, the root is kept, and forbidden calls fail with EPERM.
-[[nodiscard]] Result<JailReport> enter_jail();
+[[nodiscard]] Result<JailReport> enter_jail(JailKind kind = JailKind::virtual_machine);
 
 }  // namespace softmetal::host

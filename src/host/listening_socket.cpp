@@ -120,8 +120,8 @@ ListeningSocket::~ListeningSocket() {
     if (!path_.empty()) unlink(path_.c_str());
 }
 
-UniqueFd ListeningSocket::accept() const {
-    UniqueFd connection(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+UniqueFd accept_connection(int listener) {
+    UniqueFd connection(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
     // Short questions and answers by turns; where it is no TCP, it has no such delay.
     const int yes = 1;
     if (connection.valid()) setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
