@@ -9,6 +9,7 @@
 #include "machine/vm_process/vm_process.hpp"
 #include "options.hpp"
 #include "run_command.hpp"
+#include "screenshot_command.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -62,6 +63,8 @@ int main(int argc, char** argv) {
     app.footer("softmetal run --help explains how to run one.");
     RunOptions options;
     add_run_command(app, options);
+    ScreenshotOptions screenshot;
+    const CLI::App* const screenshot_app = add_screenshot_command(app, screenshot);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& request) {
@@ -70,10 +73,11 @@ int main(int argc, char** argv) {
         if (argc > 1 && app.get_subcommands().empty())
             complain(fmt::format("'{}' is not a command (softmetal --help explains)", argv[1]));
         else
-            complain(fmt::format("{} (softmetal run --help explains)", error.what()));
+            complain(fmt::format("{} (softmetal {} --help explains)", error.what(),
+                                 screenshot_app->parsed() ? "screenshot" : "run"));
         return exit_codes::usage;
     }
-    return run_command(options);
+    return screenshot_app->parsed() ? screenshot_command(screenshot) : run_command(options);
 }
 
 }  // namespace

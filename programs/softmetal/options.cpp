@@ -58,11 +58,19 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
     using machine::Mode;
     CLI::App* run = app.add_subcommand("run", "Run a virtual machine until it powers off");
     run->footer(footer);
-    run->add_option("--kernel", options.kernel, "Kernel to boot: Linux bzImage, Multiboot 1 or 2, or PVH")
-        ->required()
-        ->type_name("FILE");
-    run->add_option("--initrd", options.initrd, "Initial RAM disk for it")->type_name("FILE");
-    run->add_option("--append", options.command_line, "Kernel command line")->type_name("TEXT");
+    CLI::Option* kernel =
+        run->add_option(
+               "--kernel", options.kernel,
+               "Kernel to boot instead of what is on the disks: Linux bzImage, Multiboot 1 or 2, or PVH")
+            ->type_name("FILE");
+    run->add_option("--initrd", options.initrd, "Initial RAM disk for it")->type_name("FILE")->needs(kernel);
+    run->add_option("--append", options.command_line, "Kernel command line")
+        ->type_name("TEXT")
+        ->needs(kernel);
+    run->add_option("--firmware", options.firmware,
+                    "BIOS image instead of SeaBIOS; only used where there is no --kernel")
+        ->type_name("FILE")
+        ->excludes(kernel);
     run->add_option(
            "--disk", options.disks,
            "Raw disk image or block device; repeat it for more disks; end it with ,readonly to protect it")
@@ -114,6 +122,10 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->expected(0, 1);
     run->add_flag("--test-device", options.test_device,
                   "Add what kernels for testing machines expect: QEMU's pc-testdev");
+    run->add_option("--control", options.control,
+                    "Socket file for other commands, such as softmetal screenshot; by default one in "
+                    "$XDG_RUNTIME_DIR/softmetal")
+        ->type_name("PATH");
     CLI::Option* vnc =
         run->add_option("--vnc", options.vnc,
                         "Let VNC viewers connect: DISPLAY or PORT, HOST:PORT or unix:PATH; without HOST from "

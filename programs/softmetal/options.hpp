@@ -13,7 +13,8 @@ namespace softmetal {
 enum class OnReset { restart, exit };
 
 struct RunOptions {
-    std::string kernel;
+    std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
+    std::optional<std::string> firmware;  // instead of the default
     std::optional<std::string> initrd;
     std::string command_line;
     std::vector<std::string> disks;
@@ -27,7 +28,8 @@ struct RunOptions {
     OnReset on_reset = OnReset::restart;
     std::string gdb;  // where a debugger may attach; empty: nowhere
     bool gdb_wait = false;
-    std::string vnc;  // where VNC viewers may connect; empty: nowhere
+    std::string control;  // the socket for other commands; empty: the default
+    std::string vnc;      // where VNC viewers may connect; empty: nowhere
     std::string vnc_password_file;
     std::string keyboard = "us";
     std::string screenshot;  // where the last picture goes; empty: nowhere

@@ -1,5 +1,6 @@
 #include "run_inputs.hpp"
 
+#include "control_door.hpp"
 #include "display/keyboard_layout.hpp"
 #include "host/control_socket.hpp"
 #include "host/input_file.hpp"
@@ -43,6 +44,20 @@ Result<> open_vnc(const RunOptions& options, RunInputs& inputs) {
     return {};
 }
 
+/// The one for our display adapter that Debian's SeaBIOS brings along. Without it firmware shows nothing.
+constexpr const char* video_bios_path = "/usr/share/seabios/vgabios-stdvga.bin";
+
+/// `named` by the user, or the SeaBIOS that Debian installs.
+Result<host::UniqueFd> open_firmware(const std::optional<std::string>& named) {
+    constexpr const char* default_path = "/usr/share/seabios/bios-256k.bin";
+    if (named) return host::open_input_file("firmware", *named, host::FileAccess::read);
+    auto firmware = host::open_input_file("firmware", default_path, host::FileAccess::read);
+    if (firmware) return firmware;
+    return fail(
+        firmware.error().message +
+        "; install Debian's package seabios, or name another with --firmware, or a kernel with --kernel");
+}
+
 }  // namespace
 
 Result<RunInputs> open_run_inputs(const RunOptions& options) {
@@ -65,11 +80,23 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
               .command_line = options.command_line,
               .debug_exit_port = options.debug_exit_port,
               .test_device = options.test_device,
-              .kernel_name = std::filesystem::path(options.kernel).filename().string()};
+              .kernel_name = std::filesystem::path(options.kernel.value_or("")).filename().string()};
 
-    auto kernel = host::open_input_file("kernel", options.kernel, host::FileAccess::read);
-    if (!kernel) return std::unexpected(kernel.error());
-    inputs.files.push_back(std::move(*kernel));
+    if (!options.kernel) {
+        auto firmware = open_firmware(options.firmware);
+        if (!firmware) return std::unexpected(firmware.error());
+        inputs.files.push_back(std::move(*firmware));
+        inputs.request.has_firmware = true;
+        if (auto video_bios = host::open_input_file("video BIOS", video_bios_path, host::FileAccess::read)) {
+            inputs.files.push_back(std::move(*video_bios));
+            inputs.request.has_video_bios = true;
+        }
+    } else {
+        auto kernel = host::open_input_file("kernel", *options.kernel, host::FileAccess::read);
+        if (!kernel) return std::unexpected(kernel.error());
+        inputs.files.push_back(std::move(*kernel));
+        inputs.request.has_kernel = true;
+    }
     if (options.initrd) {
         auto initrd = host::open_input_file("initrd", *options.initrd, host::FileAccess::read);
         if (!initrd) return std::unexpected(initrd.error());
@@ -93,6 +120,9 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         using Debugger = machine::StartRequest::Debugger;
         inputs.request.debugger = options.gdb_wait ? Debugger::awaited : Debugger::allowed;
     }
+    auto control = open_control_socket(options.control);
+    if (!control) return fail(fmt::format("--control: {}", control.error().message));
+    inputs.control = std::move(*control);
     if (!options.vnc.empty()) {
         if (auto opened = open_vnc(options, inputs); !opened) return std::unexpected(opened.error());
     }

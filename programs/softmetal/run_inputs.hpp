@@ -15,9 +15,10 @@ namespace softmetal {
 
 struct RunInputs {
     machine::StartRequest request;
-    std::vector<host::UniqueFd> files;           // kernel, initrd where there is one, disks
-    std::unique_ptr<host::ListeningSocket> gdb;  // none without --gdb
-    std::unique_ptr<host::ListeningSocket> vnc;  // none without --vnc
+    std::vector<host::UniqueFd> files;               // kernel, initrd where there is one, disks
+    std::unique_ptr<host::ListeningSocket> gdb;      // none without --gdb
+    std::unique_ptr<host::ListeningSocket> control;  // none where there is no place for it
+    std::unique_ptr<host::ListeningSocket> vnc;      // none without --vnc
     display::VncRequest vnc_request;
 };
 

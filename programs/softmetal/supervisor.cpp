@@ -70,6 +70,13 @@ Result<> Supervisor::open_vnc_door(std::unique_ptr<host::ListeningSocket> listen
     return {};
 }
 
+Result<> Supervisor::open_control_door(std::unique_ptr<host::ListeningSocket> listener) {
+    auto door = ControlDoor::create(*loop_, std::move(listener), [this] { return attach_viewer(); });
+    if (!door) return std::unexpected(door.error());
+    control_door_ = std::move(*door);
+    return {};
+}
+
 Result<LifeEnd> Supervisor::run(const machine::StartRequest& request, const std::vector<int>& files) {
     end_ = {};
     process_over_ = false;
@@ -123,6 +130,7 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
 
 /// A new link to the screen of the machine that runs; this end of it.
 Result<display::ScreenViewer> Supervisor::attach_viewer() {
+    if (!control_ || process_over_) return fail("no machine runs");
     auto link = display::ScreenViewer::create();
     if (!link) return std::unexpected(link.error());
     const std::array descriptors = {link->second.get(), link->first.surface().fd()};

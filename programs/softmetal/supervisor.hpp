@@ -4,6 +4,7 @@
 
 #include "base/result.hpp"
 #include "console.hpp"
+#include "control_door.hpp"
 #include "display/screen_viewer.hpp"
 #include "gdb_door.hpp"
 #include "host/child_process.hpp"
@@ -46,6 +47,8 @@ class Supervisor {
     /// Starts the machine and returns when it is over. `files` are the request's descriptors without the
     /// serial port's; they stay the caller's.
     [[nodiscard]] Result<LifeEnd> run(const machine::StartRequest& request, const std::vector<int>& files);
+    /// From here on other commands reach the machine.
+    [[nodiscard]] Result<> open_control_door(std::unique_ptr<host::ListeningSocket> listener);
     /// From the next start on the picture at the machine's end is kept.
     void keep_last_picture() { keeps_last_picture_ = true; }
     /// As a PNG file; fails where there was none.
@@ -75,6 +78,7 @@ class Supervisor {
     std::optional<host::ControlSocket> control_;
     std::unique_ptr<GdbDoor> gdb_door_;
     std::unique_ptr<VncDoor> vnc_door_;
+    std::unique_ptr<ControlDoor> control_door_;
     LifeEnd end_;
     bool process_over_ = false;
     bool keeps_last_picture_ = false;

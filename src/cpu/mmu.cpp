@@ -124,7 +124,7 @@ std::optional<GuestPhysical> Mmu::peek(GuestLinear a) const {
     }
     // Reads and writes mostly come to the same pages: enter both rights where both exist.
     insert(table_number(Access::read, p), a, host, global);
-    const bool may_write = mapping->has(PageMapping::dirty) &&
+    const bool may_write = mapping->has(PageMapping::dirty) && memory_.writable_page(physical) == host &&
                            (access == Access::write || allowed(*mapping, Access::write, p)) &&
                            memory_.admit_writer(physical, vcpu_);
     if (may_write) {

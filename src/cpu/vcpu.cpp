@@ -146,7 +146,7 @@ void Vcpu::stop_for_debugger(const DebuggerStop& stop) {
 void Vcpu::spin_wait() {
     // About the time of a switch to another thread and back: a short wait does not pay for one, a long one is
     // not made much longer.
-    constexpr u32 spins_per_yield = 32;
+    constexpr u32 spins_per_yield = 128;
     if (++spins_ % spins_per_yield == 0)
         std::this_thread::yield();
     else

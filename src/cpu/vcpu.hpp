@@ -31,7 +31,7 @@ inline constexpr u32 stop = 1u << 4;          // somebody stops all vCPUs, or th
 inline constexpr u32 debugger = 1u << 5;      // a debugger single-steps, or has a reason to stop
 inline constexpr u32 address_mask = 1u << 6;  // the A20 gate moved: Vcpu::address_mask
 inline constexpr u32 code = 1u << 7;          // others write to translated code, or are about to translate
-inline constexpr u32 memory_map = 1u << 8;    // memory has moved: translations may lead to where it was
+inline constexpr u32 memory_map = 1u << 8;    // other memory answers at some addresses than before
 }  // namespace attention
 
 /// What translated code reaches through its segment base, and the interpreter directly. Standard layout.
@@ -98,7 +98,8 @@ class Vcpu final : public bus::CpuInterruptPort {
 
     /// The A20 gate: takes effect at the next instruction boundary. Any thread.
     void set_address_mask(u64 mask);
-    /// Guest-physical memory was placed elsewhere. Any thread; takes effect soon.
+    /// Memory answers at other guest-physical addresses than before: the TLB forgets everything at the next
+    /// instruction boundary. Any thread.
     void memory_map_changed() { request(attention::memory_map); }
     [[nodiscard]] u64 address_mask() const { return address_mask_.load(); }
 

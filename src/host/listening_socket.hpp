@@ -12,6 +12,9 @@ namespace softmetal::host {
 /// From a socket that listens. Invalid where nobody waits to be connected.
 [[nodiscard]] UniqueFd accept_connection(int listener);
 
+/// To whoever listens on a socket file.
+[[nodiscard]] Result<UniqueFd> connect_socket_file(const std::string& path);
+
 class ListeningSocket {
  public:
     /// "PORT", "HOST:PORT", "[IPV6]:PORT" or "unix:PATH". Without a host only this computer can connect. Port

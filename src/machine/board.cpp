@@ -118,12 +118,14 @@ struct Board::Parts {
     VideoMemory video_memory{*memory, vcpus};
     devices::Vga* vga = nullptr;  // one of the following
     std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
+    devices::pci::HostBridge* host_bridge = nullptr;
 
     void add_processors(unsigned count);
     void add_interrupt_controllers();
     void add_legacy_devices(const MachineResources& resources);
     void add_pci(const MachineResources& resources);
     void add_test_devices();
+    void shadow(const devices::pci::ShadowSegment& segment);
     [[nodiscard]] devices::pci::Surroundings slot_surroundings(unsigned slot);
     void plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function);
     [[nodiscard]] Result<> attach_all();
@@ -207,6 +209,11 @@ devices::pci::Surroundings Board::Parts::slot_surroundings(unsigned slot) {
     return {ports, mmio, dma, fabric, &pci_pins[slot % layout::pci_pin_count]->add_input()};
 }
 
+void Board::Parts::shadow(const devices::pci::ShadowSegment& segment) {
+    memory->shadow(segment.range.first, segment.range.size, segment.reads_ram, segment.writes_ram);
+    for (const auto& vcpu : vcpus) vcpu->memory_map_changed();
+}
+
 void Board::Parts::plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function) {
     pci_bus->connect(slot, *function);
     pci_functions.push_back(std::move(function));
@@ -222,8 +229,11 @@ void Board::Parts::add_pci(const MachineResources& resources) {
         pci_pins[pin] = std::make_unique<devices::pci::SharedLine>(*pci_lines[pin]);
     }
     pci_bus = std::make_unique<devices::pci::RootBus>(platform);
-    plug(layout::pci_host_bridge_slot,
-         std::make_unique<devices::pci::HostBridge>(slot_surroundings(layout::pci_host_bridge_slot)));
+    auto bridge = std::make_unique<devices::pci::HostBridge>(
+        slot_surroundings(layout::pci_host_bridge_slot),
+        [this](const devices::pci::ShadowSegment& segment) { shadow(segment); });
+    host_bridge = bridge.get();
+    plug(layout::pci_host_bridge_slot, std::move(bridge));
     plug(layout::pci_rng_slot,
          std::make_unique<VirtioPci>(slot_surroundings(layout::pci_rng_slot),
                                      std::make_unique<devices::VirtioRng>(resources.entropy)));
@@ -233,8 +243,12 @@ void Board::Parts::add_pci(const MachineResources& resources) {
         plug(slot, std::make_unique<VirtioPci>(slot_surroundings(slot), std::move(disk)));
     }
     const devices::pci::Surroundings no_interrupt{ports, mmio, dma, fabric, nullptr};
+    const auto* const rom = reinterpret_cast<const u8*>(resources.video_bios.data());
     auto adapter = std::make_unique<devices::Vga>(
-        devices::Vga::Resources{.surroundings = no_interrupt, .memory = video_memory, .clock = clock});
+        devices::Vga::Resources{.surroundings = no_interrupt,
+                                .memory = video_memory,
+                                .clock = clock,
+                                .rom = {rom, rom + resources.video_bios.size()}});
     vga = adapter.get();
     plug(layout::pci_vga_slot, std::move(adapter));
 }
@@ -332,11 +346,25 @@ BootScreen Board::show_boot_screen() {
 
 void Board::press_power_button() { parts_->acpi_pm->press_power_button(); }
 
+Result<> Board::install_firmware(std::span<const std::byte> image) {
+    using namespace layout;
+    if (image.size() < smallest_firmware || image.size() > largest_firmware ||
+        image.size() % smallest_firmware != 0)
+        return fail(fmt::format("the firmware has {} bytes; an image has a multiple of 64 KiB, up to 8 MiB",
+                                image.size()));
+    return parts_->memory->install_firmware(image);
+}
+
 Result<> Board::hand_over_as_firmware() {
     using namespace layout;
+    parts_->host_bridge->shadow_everything();
     parts_->local_apics.front()->set_virtual_wire();
     for (const auto& vcpu : parts_->vcpus)
         set_memory_types(vcpu->state, parts_->model.physical_address_bits());
+    // The keyboard's interrupt on, its codes translated, the mouse off.
+    constexpr u8 write_command_byte = 0x60, keyboard_on = 0x65;
+    parts_->i8042->command_port().write_io(0, 1, write_command_byte);
+    parts_->i8042->data_port().write_io(0, 1, keyboard_on);
     // Level-triggered inputs of the 8259s: the SCI and the PCI pins.
     u64 level_triggered = bit(sci_irq);
     for (unsigned irq : pci_isa_irqs) level_triggered |= bit(irq);

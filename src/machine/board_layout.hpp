@@ -15,6 +15,7 @@ inline constexpr u64 conventional_end = 0xa0000;
 inline constexpr u64 firmware_start = 0xe0000;  // ACPI tables; the RSDP must lie here (ACPI 6.5, ch. 5.2.5.1)
 inline constexpr u64 firmware_end = 0x10'0000;
 inline constexpr u64 extended_start = 0x10'0000;
+inline constexpr u64 smallest_firmware = 0x10000, largest_firmware = 0x80'0000;
 
 inline constexpr u64 pci_window_start = low_memory_end;
 inline constexpr u64 pci_window_end = 0xfec0'0000;

@@ -31,12 +31,13 @@ Result<> check(const MachineConfig& config) {
     return check_cpu_model(config.cpu_model);
 }
 
-/// Leaves the board as firmware and boot loader would: tables, kernel and the first processor's state.
-Result<> boot(Board& board, const MachineConfig& config, const MachineResources& resources) {
+/// Loads a kernel, and leaves the board as firmware and boot loader would: tables, and the first processor's
+/// state.
+Result<> boot_kernel(Board& board, const MachineConfig& config, const MachineResources& resources) {
     GuestMemory& memory = board.memory();
+    if (auto r = board.hand_over_as_firmware(); !r) return r;
     const auto rsdp = acpi::install_tables(memory, config.cpus);
     if (!rsdp) return std::unexpected(rsdp.error());
-    if (auto r = board.hand_over_as_firmware(); !r) return r;
     const auto entry = load_kernel(memory, {.kernel = resources.kernel,
                                             .initrd = resources.initrd,
                                             .command_line = config.command_line,
@@ -52,6 +53,15 @@ Result<> boot(Board& board, const MachineConfig& config, const MachineResources&
     if (entry->may_return_to_real_mode)
         if (auto r = leave_bios_environment(memory, first.ports); !r) return r;
     return enter_kernel(memory, first.state, *entry);
+}
+
+/// Without a kernel the processors begin as the reset line leaves them, at firmware's last 16 bytes.
+Result<> boot(Board& board, const MachineConfig& config, const MachineResources& resources) {
+    if (!resources.firmware.empty())
+        if (auto r = board.install_firmware(resources.firmware); !r) return r;
+    if (!resources.kernel.empty()) return boot_kernel(board, config, resources);
+    if (resources.firmware.empty()) return fail("there is neither a kernel nor firmware to boot");
+    return {};
 }
 
 nlohmann::json to_json(const Counters& counters) {

@@ -44,7 +44,7 @@ struct MachineConfig {
 
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {
-    std::vector<std::byte> kernel, initrd;
+    std::vector<std::byte> kernel, initrd;  // entered by its boot protocol; firmware begins without one
     bus::ByteStream& serial;
     bus::TimerFactory& timers;
     const bus::Clock& clock;
@@ -52,6 +52,8 @@ struct MachineResources {
     std::function<void(std::span<std::byte>)> entropy;
     i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
+    std::vector<std::byte> firmware = {};
+    std::vector<std::byte> video_bios = {};  // the display adapter's expansion ROM
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };

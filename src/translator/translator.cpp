@@ -334,7 +334,7 @@ void Translator::tlb_page_invalidated(GuestLinear page, bool may_hold_code) {
 }
 
 void Translator::code_about_to_change(GuestPhysical address, u64 size, u64) {
-    const u8* page = vcpu_.memory.page(address);
+    const u8* page = vcpu_.memory.writable_page(address);
     bool dropped = false;
     const bool empty = cache_->invalidate(page, code_lines(address.offset(), size), [&](Block& block) {
         dropped = true;

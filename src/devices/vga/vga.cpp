@@ -20,7 +20,6 @@ constexpr pci::Identity identity{.vendor = 0x1234,
                                  .subsystem_vendor = 0x1af4,
                                  .subsystem = 0x1100};
 constexpr unsigned memory_bar = 0, register_bar = 2;
-constexpr u64 least_rom = 2048;
 constexpr u32 prefetchable = 1u << 3;
 
 /// `width` bytes that a function gives one by one.
@@ -39,18 +38,16 @@ Vga::Vga(Resources resources)
     : PciFunction(identity, resources.surroundings),
       memory_(resources.memory),
       clock_(resources.clock),
-      rom_(std::move(resources.rom)),
       chip_(memory_.bytes()),
       ports_(*this, &Vga::read_port, &Vga::write_port),
       dispi_(*this, &Vga::read_dispi, &Vga::write_dispi),
       window_(*this, &Vga::read_window, &Vga::write_window),
       memory_range_(*this, &Vga::read_memory, &Vga::write_memory),
-      registers_(*this, &Vga::read_registers, &Vga::write_registers),
-      rom_range_(*this, &Vga::read_rom, &Vga::ignore_write) {
+      registers_(*this, &Vga::read_registers, &Vga::write_registers) {
     add_bar(memory_bar, pci::BarKind::memory_32, memory_.bytes().size(), memory_range_);
     configuration().define(0x10, 1, prefetchable);
     add_bar(register_bar, pci::BarKind::memory_32, mmio::size, registers_);
-    if (!rom_.empty()) add_expansion_rom(std::bit_ceil(std::max<u64>(rom_.size(), least_rom)), rom_range_);
+    if (!resources.rom.empty()) add_expansion_rom(std::move(resources.rom));
 }
 
 Vga::~Vga() { memory_.place(std::nullopt); }
@@ -168,11 +165,6 @@ void Vga::write_registers(u64 offset, unsigned width, u64 value) {
     if (offset < mmio::dispi || offset >= mmio::dispi_end) return;
     const std::lock_guard lock(mutex_);
     chip_.write_dispi(static_cast<unsigned>(offset - mmio::dispi) / 2, static_cast<u16>(value));
-}
-
-u64 Vga::read_rom(u64 offset, unsigned width) {
-    return by_bytes(width,
-                    [&](unsigned i) { return offset + i < rom_.size() ? rom_[offset + i] : u8{0xff}; });
 }
 
 }  // namespace softmetal::devices

@@ -73,17 +73,15 @@ class Vga final : public pci::PciFunction, public bus::Screen {
     void write_memory(u64 offset, unsigned width, u64 value);
     u64 read_registers(u64 offset, unsigned width);
     void write_registers(u64 offset, unsigned width, u64 value);
-    u64 read_rom(u64 offset, unsigned width);
     void ignore_write(u64, unsigned, u64) {}
     void bar_moved(unsigned index, std::optional<u64> address) override;
 
     bus::MovableMemory& memory_;
     const bus::Clock& clock_;
-    const std::vector<u8> rom_;
     mutable std::mutex mutex_;
     VgaChip chip_;
     PortRange<Vga> ports_;
-    Range dispi_, window_, memory_range_, registers_, rom_range_;
+    Range dispi_, window_, memory_range_, registers_;
 };
 
 }  // namespace softmetal::devices

@@ -68,6 +68,9 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"debug_exit_port", port ? json(*port) : json(nullptr)},
                           {"test_device", request.config.test_device},
                           {"kernel_name", request.config.kernel_name},
+                          {"has_firmware", request.has_firmware},
+                          {"has_video_bios", request.has_video_bios},
+                          {"has_kernel", request.has_kernel},
                           {"has_initrd", request.has_initrd},
                           {"disks", disks},
                           {"debugger", static_cast<u64>(request.debugger)},
@@ -93,6 +96,9 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         const auto debugger = checked(message.at("debugger"), StartRequest::Debugger::awaited);
         if (!debugger) return std::nullopt;
         request.debugger = *debugger;
+        request.has_firmware = message.at("has_firmware").get<bool>();
+        request.has_video_bios = message.at("has_video_bios").get<bool>();
+        request.has_kernel = message.at("has_kernel").get<bool>();
         request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();
         for (const json& disk : message.at("disks"))

@@ -13,22 +13,24 @@
 
 namespace softmetal::machine {
 
-/// Followed, in this order, by the descriptors of the serial port's socket, the kernel, the initrd where
-/// there is one, the disks, and a viewer's socket and surface where there is one from the beginning.
+/// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
+/// the firmware, the video BIOS, the kernel and the initrd, the disks, and a viewer's socket and surface where there is one
+/// from the beginning.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
         bool read_only = false;
     };
     MachineConfig config;
-    bool has_initrd = false;
+    bool has_firmware = false, has_video_bios = false, has_kernel = false, has_initrd = false;
     std::vector<Disk> disks;
     /// Can a debugger be attached, and does the machine wait for one before it runs?
     enum class Debugger : u8 { none, allowed, awaited };
     Debugger debugger = Debugger::none;
     bool has_viewer = false;
     [[nodiscard]] std::size_t descriptor_count() const {
-        return 2 + (has_initrd ? 1 : 0) + disks.size() + (has_viewer ? 2 : 0);
+        return 1u + (has_firmware ? 1 : 0) + (has_video_bios ? 1 : 0) + (has_kernel ? 1 : 0) + (has_initrd ? 1 : 0) + disks.size() +
+               (has_viewer ? 2 : 0);
     }
 };
 

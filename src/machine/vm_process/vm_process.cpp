@@ -103,13 +103,20 @@ class VmProcess {
                                    .entropy = host::fill_random,
                                    .wall_clock_seconds = seconds_since_1970(),
                                    .time_control = &*time_};
-        auto kernel = read_file(next++, "kernel");
-        if (!kernel) return std::unexpected(kernel.error());
-        resources.kernel = std::move(*kernel);
-        if (request.has_initrd) {
-            auto initrd = read_file(next++, "initrd");
-            if (!initrd) return std::unexpected(initrd.error());
-            resources.initrd = std::move(*initrd);
+        const struct {
+            bool present;
+            const char* what;
+            std::vector<std::byte>& into;
+        } inputs[] = {{request.has_firmware, "firmware", resources.firmware},
+                      {request.has_video_bios, "video BIOS", resources.video_bios},
+                      {request.has_kernel, "kernel", resources.kernel},
+                      {request.has_initrd, "initrd", resources.initrd}};
+        for (const auto& input : inputs) {
+            if (!input.present) continue;
+            auto content = read_file(next++, input.what);
+            if (!content) return std::unexpected(content.error());
+            if (content->empty()) return fail(fmt::format("the {} is empty", input.what));
+            input.into = std::move(*content);
         }
         auto disks = OpenDisks::create(request.disks,
                                        std::span(order_.descriptors).subspan(next, request.disks.size()));

@@ -4,8 +4,8 @@
 local_apic equ 0xfee00000
 trampoline_page equ 0x8
 
-rounds          equ 20000
-patches         equ 200000
+rounds          equ 2000
+patches         equ 100000
 
 ; For each processor: what the other one says to it, each on a line of its own.
 mailbox         equ 0x20000
@@ -77,8 +77,8 @@ play:
         mov     byte [rdi + 5], 0xc3
         mov     [r13 + sequence], ecx
 .ready: pause
-        cmp     [r12 + sequence], ecx
-        jne     .ready
+        cmp     [r12 + sequence], ecx           ; behind the last round it may be further already
+        jb      .ready
         call    place
         lea     rdi, [r14 + rax]
         call    rdi
@@ -104,7 +104,7 @@ play:
         mov     [r13 + sequence], ecx
 .both:  pause
         cmp     [r12 + sequence], ecx
-        jne     .both
+        jb      .both
         xor     ebx, ebx                        ; the greatest seen
         mov     ecx, 1
 .patch: mov     [r15 + 1], ecx
@@ -121,7 +121,7 @@ play:
         mov     dword [r13 + sequence], rounds + 2
 .last:  pause
         cmp     dword [r12 + sequence], rounds + 2
-        jne     .last
+        jb      .last
         call    r14
         cmp     eax, patches
         je      .final

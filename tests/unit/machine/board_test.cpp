@@ -224,6 +224,7 @@ TEST_F(Wired, RefusesMoreDisksThanSlots) {
 
 TEST_F(Wired, ProcessorsHaveApicsOfTheirOwn) {
     build(3);
+    for (const auto& vcpu : board->vcpus()) vcpu->block.attention = 0;
     ASSERT_EQ(board->vcpus().size(), 3u);
     for (const auto& vcpu : board->vcpus()) {
         EXPECT_EQ(vcpu->apic->read_register(0x20) >> 24, vcpu->index);
