@@ -7,6 +7,7 @@
 #include "host/process_exit.hpp"
 #include "host/signal_watch.hpp"
 #include "machine/vm_process/vm_process.hpp"
+#include "network/network_process.hpp"
 #include "options.hpp"
 #include "run_command.hpp"
 #include "screenshot_command.hpp"
@@ -19,26 +20,15 @@
 namespace softmetal {
 namespace {
 
-/// Not for users: the supervisor starts this program again as the jailed VM process, see supervisor.cpp.
-int be_vm_process() {
+/// Not for users: this program starts itself again as its jailed processes, see supervisor.cpp,
+/// network_child.cpp and vnc_door.cpp.
+int be_child(const char* name, const char* shown_name, int (*live)(host::ControlSocket)) {
     if (!host::is_socket(host::ChildProcess::passed_descriptor)) {
-        complain("vm-process is started by softmetal run, not by hand");
+        complain(fmt::format("{} is started by softmetal run, not by hand", name));
         return exit_codes::usage;
     }
-    host::set_process_name("softmetal-vm");
-    host::exit_now(
-        machine::run_vm_process(host::ControlSocket(host::UniqueFd(host::ChildProcess::passed_descriptor))));
-}
-
-/// Nor is this: it serves VNC viewers, see vnc_door.cpp.
-int be_vnc_server() {
-    if (!host::is_socket(host::ChildProcess::passed_descriptor)) {
-        complain("vnc-server is started by softmetal run, not by hand");
-        return exit_codes::usage;
-    }
-    host::set_process_name("softmetal-vnc");
-    host::exit_now(
-        display::run_vnc_process(host::ControlSocket(host::UniqueFd(host::ChildProcess::passed_descriptor))));
+    host::set_process_name(shown_name);
+    host::exit_now(live(host::ControlSocket(host::UniqueFd(host::ChildProcess::passed_descriptor))));
 }
 
 /// --help and --version are successes only if somebody could read them.
@@ -53,8 +43,11 @@ int print_and_exit(const CLI::App& app, const CLI::Success& request) {
 int main(int argc, char** argv) {
     host::occupy_standard_descriptors();
     host::make_writes_fail_softly();  // here for both processes: a child starts with the default actions
-    if (argc == 2 && std::string_view(argv[1]) == "vm-process") return be_vm_process();
-    if (argc == 2 && std::string_view(argv[1]) == "vnc-server") return be_vnc_server();
+    const std::string_view command = argc == 2 ? argv[1] : "";
+    if (command == "vm-process") return be_child("vm-process", "softmetal-vm", machine::run_vm_process);
+    if (command == "network-process")
+        return be_child("network-process", "softmetal-net", network::run_network_process);
+    if (command == "vnc-server") return be_child("vnc-server", "softmetal-vnc", display::run_vnc_process);
 
     CLI::App app("Runs whole x86 operating systems in an ordinary process, without hardware virtualization.",
                  "softmetal");

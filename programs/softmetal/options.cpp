@@ -17,6 +17,9 @@ constexpr const char* footer = R"(Examples:
   softmetal run --kernel vmlinuz --initrd test.cpio.gz --append "console=ttyS0 panic=-1" \
     --on-reset exit --stats=run.json < /dev/null > console.log
 
+The guest is behind NAT at 10.0.2.15 (DHCP), this computer is 10.0.2.2 for it. With --forward 2222:22,
+"ssh -p 2222 localhost" arrives at the guest's port 22.
+
 The guest's first serial port is standard input and output. On a terminal every key goes to the guest,
 Ctrl-C included; Ctrl-A x quits, Ctrl-A p presses the power button, Ctrl-A h lists such keys.
 
@@ -76,6 +79,20 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
            "Raw disk image or block device; repeat it for more disks; end it with ,readonly to protect it")
         ->type_name("FILE")
         ->allow_extra_args(false);
+    run->add_option("--network", options.network,
+                    "nat: the guest reaches what this computer reaches; none: no network card")
+        ->type_name("KIND")
+        ->transform(one_of<NetworkKind>({{"nat", NetworkKind::nat}, {"none", NetworkKind::none}}))
+        ->default_str("nat");
+    run->add_option("--forward", options.forwards,
+                    "Lead a port of this computer to one of the guest: [ADDRESS:]HOST-PORT:GUEST-PORT[/udp]; "
+                    "repeat it "
+                    "for more. Without ADDRESS only this computer can connect")
+        ->type_name("PORTS")
+        ->allow_extra_args(false);
+    run->add_option("--capture", options.capture,
+                    "Write the network's frames to FILE, for tcpdump and Wireshark")
+        ->type_name("FILE");
     run->add_option("--memory", options.memory, "Guest memory, with a suffix K, M, G or T")
         ->type_name("SIZE")
         ->capture_default_str();
@@ -120,6 +137,9 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
            "Let the guest end the run: what it writes to this port (0xf4) decides the exit status")
         ->type_name("[PORT]")
         ->expected(0, 1);
+    run->add_option("--debug-console", options.debug_console,
+                    "Write what the guest says on port 0x402 to FILE: SeaBIOS tells there what it does")
+        ->type_name("FILE");
     run->add_flag("--test-device", options.test_device,
                   "Add what kernels for testing machines expect: QEMU's pc-testdev");
     run->add_option("--control", options.control,

@@ -11,13 +11,18 @@
 namespace softmetal {
 
 enum class OnReset { restart, exit };
+enum class NetworkKind { none, nat };
 
 struct RunOptions {
     std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
     std::optional<std::string> firmware;  // instead of the default
     std::optional<std::string> initrd;
+    std::optional<std::string> debug_console;  // a file for what the guest writes to port 0x402
     std::string command_line;
     std::vector<std::string> disks;
+    NetworkKind network = NetworkKind::nat;
+    std::vector<std::string> forwards;
+    std::string capture;  // where the network's frames are written to; empty: nowhere
     std::string memory = "1G";
     unsigned cpus = 1;
     std::string cpu = "host";

@@ -136,6 +136,14 @@ int run_command(const RunOptions& options) {
             return exit_codes::host_error;
         }
     }
+    if (inputs->network) {
+        auto network = NetworkChild::start(*inputs->network, inputs->capture.get());
+        if (!network) {
+            complain(fmt::format("network: {} (--network none runs without)", network.error().message));
+            return exit_codes::host_error;
+        }
+        (*supervisor)->use_network(std::move(*network));
+    }
     std::vector<std::string> failures;  // of all lives of the machine: a restart does not undo them
     for (;;) {
         auto end = (*supervisor)->run(inputs->request, files);

@@ -5,6 +5,7 @@
 #include "host/control_socket.hpp"
 #include "host/input_file.hpp"
 #include "memory_size.hpp"
+#include "network/name_server.hpp"
 #include "vnc_door.hpp"
 
 #include <filesystem>
@@ -58,6 +59,36 @@ Result<host::UniqueFd> open_firmware(const std::optional<std::string>& named) {
         "; install Debian's package seabios, or name another with --firmware, or a kernel with --kernel");
 }
 
+/// Locally administered, and the same for every run of the same guest: some give their cards' settings to an
+/// address.
+std::array<u8, 6> mac_address(const RunOptions& options) {
+    const std::string who = options.disks.empty() ? options.kernel.value_or("") : options.disks.front();
+    const std::size_t hash = std::hash<std::string>{}(who);
+    return {0x52, 0x54, 0x00, static_cast<u8>(hash), static_cast<u8>(hash >> 8), static_cast<u8>(hash >> 16)};
+}
+
+Result<> add_network(const RunOptions& options, RunInputs& inputs) {
+    if (options.network == NetworkKind::none) {
+        if (!options.forwards.empty()) return fail("--forward: there is no network with --network none");
+        if (!options.capture.empty()) return fail("--capture: there is no network with --network none");
+        return {};
+    }
+    inputs.request.network_cards.push_back(mac_address(options));
+    network::NetworkRequest& request = inputs.network.emplace();
+    request.nat.name_server = network::name_server_of_host();
+    for (const std::string& text : options.forwards) {
+        auto forward = network::parse_port_forward(text);
+        if (!forward) return fail(fmt::format("--forward: {}", forward.error().message));
+        request.nat.forwards.push_back(std::move(*forward));
+    }
+    if (options.capture.empty()) return {};
+    auto capture = host::create_output_file("capture file", options.capture);
+    if (!capture) return std::unexpected(capture.error());
+    inputs.capture = std::move(*capture);
+    request.has_capture = true;
+    return {};
+}
+
 }  // namespace
 
 Result<RunInputs> open_run_inputs(const RunOptions& options) {
@@ -103,6 +134,12 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.files.push_back(std::move(*initrd));
         inputs.request.has_initrd = true;
     }
+    if (options.debug_console) {
+        auto file = host::create_output_file("debug console file", *options.debug_console);
+        if (!file) return std::unexpected(file.error());
+        inputs.files.push_back(std::move(*file));
+        inputs.request.has_debug_console = true;
+    }
     for (std::string path : options.disks) {
         const bool read_only = path.ends_with(readonly_suffix);
         if (read_only) path.resize(path.size() - readonly_suffix.size());
@@ -111,6 +148,7 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.files.push_back(std::move(*disk));
         inputs.request.disks.push_back({path, read_only});
     }
+    if (auto added = add_network(options, inputs); !added) return std::unexpected(added.error());
     if (inputs.request.descriptor_count() > host::ControlSocket::maximum_descriptors)
         return fail(fmt::format("{} disks are too many", options.disks.size()));
     if (!options.gdb.empty()) {

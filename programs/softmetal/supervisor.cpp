@@ -103,6 +103,7 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
 
     std::vector<int> descriptors = {serial->second.get()};
     descriptors.insert(descriptors.end(), files.begin(), files.end());
+    if (network_) descriptors.push_back(network_->cable());
     machine::StartRequest complete = request;
     host::UniqueFd machines_end;
     if (keeps_last_picture_) {
@@ -153,9 +154,15 @@ void Supervisor::on_signals() {
     while (const auto signal = signals_.next()) {
         if (*signal == SIGTSTP) {
             suspend();
-        } else if (*signal != SIGCHLD) {
+            continue;
+        }
+        if (*signal != SIGCHLD) {
             on_stop_signal(*signal);
-        } else if (const auto ended = child_ && !process_over_ ? child_->poll() : std::nullopt) {
+            continue;
+        }
+        if (const auto death = network_ ? network_->take_death() : std::nullopt)
+            notify("softmetal: the network process " + *death + "; the guest's network is gone\n");
+        if (const auto ended = child_ && !process_over_ ? child_->poll() : std::nullopt) {
             process_over_ = true;
             end_.process = *ended;
             // Its report may still be on its way through the loop; nobody can add to it any more.

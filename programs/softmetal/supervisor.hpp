@@ -12,6 +12,7 @@
 #include "host/event_loop.hpp"
 #include "host/signal_watch.hpp"
 #include "machine/vm_process/protocol.hpp"
+#include "network_child.hpp"
 #include "vnc_door.hpp"
 
 #include <memory>
@@ -40,12 +41,14 @@ class Supervisor {
     /// From the next start on VNC viewers see the machine.
     [[nodiscard]] Result<> open_vnc_door(std::unique_ptr<host::ListeningSocket> listener,
                                          const display::VncRequest& request);
+    /// Whose cable every life of the machine gets, as its first card's.
+    void use_network(std::unique_ptr<NetworkChild> network) { network_ = std::move(network); }
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
 
-    /// Starts the machine and returns when it is over. `files` are the request's descriptors without the
-    /// serial port's; they stay the caller's.
+    /// Starts the machine and returns when it is over. `files` are the request's descriptors from
+    /// the serial port's on to the last disk's; they stay the caller's.
     [[nodiscard]] Result<LifeEnd> run(const machine::StartRequest& request, const std::vector<int>& files);
     /// From here on other commands reach the machine.
     [[nodiscard]] Result<> open_control_door(std::unique_ptr<host::ListeningSocket> listener);
@@ -77,6 +80,7 @@ class Supervisor {
     std::optional<host::ChildProcess> child_;
     std::optional<host::ControlSocket> control_;
     std::unique_ptr<GdbDoor> gdb_door_;
+    std::unique_ptr<NetworkChild> network_;
     std::unique_ptr<VncDoor> vnc_door_;
     std::unique_ptr<ControlDoor> control_door_;
     LifeEnd end_;

@@ -33,7 +33,7 @@ class VncProcess {
         wake_cipher();
         auto loop = host::EventLoop::create();
         if (!loop) return cannot_serve;
-        if (auto jailed = host::enter_jail(host::JailKind::network_server); !jailed) return cannot_serve;
+        if (auto jailed = host::enter_jail(host::Jail::viewers); !jailed) return cannot_serve;
         auto server =
             VncServer::create(**loop, std::move((*first)->descriptors.front()), *layout, request->password);
         if (!server) return cannot_serve;

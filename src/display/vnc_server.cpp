@@ -109,9 +109,20 @@ class VncServer::Impl {
         screen_->serverFormat.blueShift = 0;
     }
 
+    /// A viewer is greeted with the picture's size, which may have changed while nobody looked, and not every
+    /// viewer understands that it changes: so it waits for a frame.
     void let_in() {
         host::UniqueFd socket = host::accept_connection(listener_.get());
-        if (socket.valid()) rfbNewClient(screen_, socket.release());  // it closes what it does not like
+        if (!socket.valid()) return;
+        waiting_.push_back(std::move(socket));
+        if (!machine_watch_) return greet();
+        stir();
+        ask_for_frame();
+    }
+
+    void greet() {
+        for (host::UniqueFd& socket : std::exchange(waiting_, {}))
+            rfbNewClient(screen_, socket.release());  // it closes what it does not like
         pump();
     }
 
@@ -185,14 +196,17 @@ class VncServer::Impl {
     }
 
     void ask_for_frame() {
-        if (frame_asked_for_ || !machine_ || connections_.empty()) return;
+        if (frame_asked_for_ || !machine_ || (connections_.empty() && waiting_.empty())) return;
         frame_asked_for_ = machine_->send({.kind = Record::Kind::frame_wanted});
     }
 
     void machine_spoke() {
         const auto received = machine_->receive();
         // Its last picture stays; another machine may come.
-        if (received == ScreenViewer::Received::gone) return machine_watch_.reset();
+        if (received == ScreenViewer::Received::gone) {
+            machine_watch_.reset();
+            return greet();
+        }
         if (received != ScreenViewer::Received::frame) return;
         frame_asked_for_ = false;
         const auto changes = machine_->take_changes();
@@ -202,7 +216,7 @@ class VncServer::Impl {
             take_over();
         else
             mark(changes);
-        pump();
+        greet();
         unchanged_frames_ = changes.empty() ? unchanged_frames_ + 1 : 0;
         const u64 now = host::monotonic_nanoseconds();
         next_frame_ = now + frame_interval;
@@ -238,6 +252,7 @@ class VncServer::Impl {
     std::vector<u32> nothing_;                                   // shown before the first frame
     std::shared_ptr<ScreenViewer> machine_, shown_;
     rfbScreenInfoPtr screen_ = nullptr;
+    std::vector<host::UniqueFd> waiting_;  // viewers that are not greeted yet
     std::map<rfbClientPtr, std::unique_ptr<Connection>> connections_;
     bool frame_asked_for_ = false;
     unsigned unchanged_frames_ = 0;

@@ -6,10 +6,12 @@
 #include "bus/backends/block_store.hpp"
 #include "bus/backends/byte_stream.hpp"
 #include "bus/backends/input.hpp"
+#include "bus/backends/network_link.hpp"
 #include "bus/backends/screen.hpp"
 #include "bus/clock.hpp"
 #include "monitor/debug_control.hpp"
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -42,6 +44,11 @@ struct MachineConfig {
 /// The error says that there is no such model, or that this host cannot be it.
 [[nodiscard]] Result<> check_cpu_model(std::string_view name);
 
+struct NetworkCard {
+    bus::NetworkLink* link = nullptr;
+    std::array<u8, 6> mac{};
+};
+
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {
     std::vector<std::byte> kernel, initrd;  // entered by its boot protocol; firmware begins without one
@@ -49,11 +56,13 @@ struct MachineResources {
     bus::TimerFactory& timers;
     const bus::Clock& clock;
     std::vector<bus::BlockStore*> disks;
+    std::vector<NetworkCard> network_cards = {};
     std::function<void(std::span<std::byte>)> entropy;
     i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
     std::vector<std::byte> firmware = {};
-    std::vector<std::byte> video_bios = {};  // the display adapter's expansion ROM
+    std::vector<std::byte> video_bios = {};    // the display adapter's expansion ROM
+    bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };

@@ -1,6 +1,7 @@
 """A small RFB 3.8 client (RFC 6143) for tests: handshake, raw updates, NewFBSize, keys and pointer. It checks what it is sent."""
 import socket
 import struct
+import time
 
 RAW, NEW_SIZE = 0, -223
 
@@ -17,9 +18,14 @@ def des_encrypt(key, block):
 class RfbClient:
     def __init__(self, address, password=None, timeout=20):
         if address.startswith("unix:"):
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(timeout)
-            self.socket.connect(address[5:])
+            for _ in range(100):
+                self.socket = socket.socket(socket.AF_UNIX)
+                self.socket.settimeout(timeout)
+                try:
+                    self.socket.connect(address[5:])
+                    break
+                except BlockingIOError:  # others are waiting to be let in
+                    time.sleep(0.1)
         else:
             host, port = address.rsplit(":", 1)
             self.socket = socket.create_connection((host, int(port)), timeout)

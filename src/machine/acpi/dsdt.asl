@@ -30,9 +30,9 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                              0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000)
             })
 
-            // INTA..INTD of slot d arrive at pin (d + pin) % 4: GSI 16..19, or IRQ 10 and 11 of the 8259s.
+            // INTA..INTD of slot d arrive at pin (d + 3 + pin) % 4: GSI 16..19, or IRQ 10 and 11 of the 8259s.
             Name (PINS, Package () { 16, 17, 18, 19 })
-            Name (IRQS, Package () { 10, 11, 10, 11 })
+            Name (IRQS, Package () { 10, 10, 11, 11 })
             Method (ROUT, 1, Serialized)
             {
                 Name (RSLT, Package (128) {})
@@ -42,7 +42,7 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                     Local1 = Package (4) { 0, 0, 0, 0 }
                     Local1[0] = ((Local0 >> 2) << 16) | 0xFFFF
                     Local1[1] = Local0 & 3
-                    Local1[3] = DerefOf (Arg0[((Local0 >> 2) + Local0) & 3])
+                    Local1[3] = DerefOf (Arg0[((Local0 >> 2) + 3 + Local0) & 3])
                     RSLT[Local0] = Local1
                     Local0++
                 }
@@ -137,8 +137,8 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                     IO (Decode16, 0x61, 0x61, 1, 1)
                     IO (Decode16, 0x80, 0x80, 1, 1)
                     IO (Decode16, 0x92, 0x92, 1, 1)
-                    IO (Decode16, 0x510, 0x510, 1, 2)
-                    IO (Decode16, 0x600, 0x600, 1, 16)
+                    IO (Decode16, 0x510, 0x510, 1, 12)
+                    IO (Decode16, 0x600, 0x600, 1, 64)
                 })
             }
         }

@@ -72,7 +72,9 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"has_video_bios", request.has_video_bios},
                           {"has_kernel", request.has_kernel},
                           {"has_initrd", request.has_initrd},
+                          {"has_debug_console", request.has_debug_console},
                           {"disks", disks},
+                          {"network_cards", request.network_cards},
                           {"debugger", static_cast<u64>(request.debugger)},
                           {"has_viewer", request.has_viewer}});
 }
@@ -101,6 +103,8 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         request.has_kernel = message.at("has_kernel").get<bool>();
         request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();
+        request.has_debug_console = message.at("has_debug_console").get<bool>();
+        request.network_cards = message.at("network_cards").get<std::vector<std::array<u8, 6>>>();
         for (const json& disk : message.at("disks"))
             request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>()});
         return request;

@@ -6,6 +6,7 @@
 
 #include "machine/machine.hpp"
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,8 +15,9 @@
 namespace softmetal::machine {
 
 /// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
-/// the firmware, the video BIOS, the kernel and the initrd, the disks, and a viewer's socket and surface where there is one
-/// from the beginning.
+/// the firmware, the video BIOS, the kernel, the initrd and the file for the debug console's output, the
+/// disks, the cables of the network cards, and a viewer's socket and surface where there is one from the
+/// beginning.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
@@ -23,14 +25,17 @@ struct StartRequest {
     };
     MachineConfig config;
     bool has_firmware = false, has_video_bios = false, has_kernel = false, has_initrd = false;
+    bool has_debug_console = false;
     std::vector<Disk> disks;
     /// Can a debugger be attached, and does the machine wait for one before it runs?
     enum class Debugger : u8 { none, allowed, awaited };
     Debugger debugger = Debugger::none;
     bool has_viewer = false;
+    std::vector<std::array<u8, 6>> network_cards;  // their MAC addresses
     [[nodiscard]] std::size_t descriptor_count() const {
-        return 1u + (has_firmware ? 1 : 0) + (has_video_bios ? 1 : 0) + (has_kernel ? 1 : 0) + (has_initrd ? 1 : 0) + disks.size() +
-               (has_viewer ? 2 : 0);
+        return 1 + std::size_t{has_firmware} + std::size_t{has_video_bios} + std::size_t{has_kernel} +
+               std::size_t{has_initrd} + std::size_t{has_debug_console} + disks.size() +
+               network_cards.size() + (has_viewer ? 2 : 0);
     }
 };
 

@@ -6,11 +6,13 @@
 #include "host/process_exit.hpp"
 #include "host/random.hpp"
 #include "machine/vm_process/gdb_server.hpp"
+#include "machine/vm_process/log_file.hpp"
 #include "machine/vm_process/open_disks.hpp"
 #include "machine/vm_process/protocol.hpp"
 #include "machine/vm_process/screen_server.hpp"
 #include "machine/vm_process/socket_byte_stream.hpp"
 #include "machine/vm_process/virtual_time.hpp"
+#include "network/socket_link.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -59,6 +61,7 @@ class VmProcess {
         if (gdb_) gdb_->finish(end);
         if (screen_) screen_->finish();
         serial_->drain();
+        if (debug_console_) debug_console_->flush();
         for (std::string& failure : disks_->flush()) failures_.push_back(std::move(failure));
         loop_->stop();
         loop_thread.join();
@@ -118,11 +121,22 @@ class VmProcess {
             if (content->empty()) return fail(fmt::format("the {} is empty", input.what));
             input.into = std::move(*content);
         }
+        if (request.has_debug_console) {
+            debug_console_ = std::make_unique<LogFile>(std::move(order_.descriptors[next++]));
+            resources.debug_console = &*debug_console_;
+        }
         auto disks = OpenDisks::create(request.disks,
                                        std::span(order_.descriptors).subspan(next, request.disks.size()));
         if (!disks) return std::unexpected(disks.error());
         disks_ = std::move(*disks);
         resources.disks = disks_->stores();
+        next += request.disks.size();
+        for (const auto& mac : request.network_cards) {
+            auto link = network::SocketLink::create(*loop_, std::move(order_.descriptors[next++]));
+            if (!link) return std::unexpected(link.error());
+            resources.network_cards.push_back({link->get(), mac});
+            network_links_.push_back(std::move(*link));
+        }
 
         auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
@@ -171,7 +185,9 @@ class VmProcess {
     std::unique_ptr<VirtualTime> time_;
     std::unique_ptr<SocketByteStream> serial_;
     std::unique_ptr<host::EventLoop::Watch> control_watch_;
+    std::unique_ptr<LogFile> debug_console_;
     std::unique_ptr<OpenDisks> disks_;
+    std::vector<std::unique_ptr<network::SocketLink>> network_links_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<GdbServer> gdb_;
     std::unique_ptr<ScreenServer> screen_;
