@@ -82,8 +82,13 @@ class VncServer::Impl {
         machine_watch_.reset();
         machine_ = std::make_shared<ScreenViewer>(std::move(viewer));
         frame_asked_for_ = false;
-        auto watch =
-            loop_.watch(machine_->fd(), {.read = true}, [this](host::Readiness) { machine_spoke(); });
+        auto watch = loop_.watch(machine_->fd(), {.read = true}, [this](host::Readiness ready) {
+            if (ready.write) {
+                (void)machine_->flush();  // reading says what happened
+                update_interest();
+            }
+            if (ready.read) machine_spoke();
+        });
         if (!watch) return std::unexpected(watch.error());
         machine_watch_ = std::move(*watch);
         ask_for_frame();
@@ -169,23 +174,31 @@ class VncServer::Impl {
         stir();
     }
 
-    void send(const std::vector<KeyEvent>& events) const {
-        if (!machine_) return;
-        for (const KeyEvent& e : events) (void)machine_->send(key_record(e.key, e.down));
+    bool send(const Record& record) {
+        if (!machine_watch_) return false;
+        const bool sent = machine_->send(record);
+        update_interest();
+        return sent;
+    }
+
+    void update_interest() { machine_watch_->set_interest({.read = true, .write = machine_->has_unsent()}); }
+
+    void send(const std::vector<KeyEvent>& events) {
+        for (const KeyEvent& e : events) (void)send(key_record(e.key, e.down));
     }
 
     void pointed(rfbClientPtr client, int mask, int x, int y) {
         const auto found = connections_.find(client);
-        if (found == connections_.end() || !machine_ || x < 0 || y < 0) return;
+        if (found == connections_.end() || x < 0 || y < 0) return;
         const int pressed = mask & ~std::exchange(found->second->buttons, mask);
         const int wheel = (pressed & rfb_wheel_down ? 1 : 0) - (pressed & rfb_wheel_up ? 1 : 0);
         const int right = screen_->width - 1, bottom = screen_->height - 1;
-        (void)machine_->send(pointer_record({.x = static_cast<u16>(std::min(x, right)),
-                                             .y = static_cast<u16>(std::min(y, bottom)),
-                                             .width = static_cast<u16>(screen_->width),
-                                             .height = static_cast<u16>(screen_->height),
-                                             .buttons = buttons_of(mask),
-                                             .wheel = static_cast<i8>(wheel)}));
+        (void)send(pointer_record({.x = static_cast<u16>(std::min(x, right)),
+                                   .y = static_cast<u16>(std::min(y, bottom)),
+                                   .width = static_cast<u16>(screen_->width),
+                                   .height = static_cast<u16>(screen_->height),
+                                   .buttons = buttons_of(mask),
+                                   .wheel = static_cast<i8>(wheel)}));
         stir();
     }
 
@@ -197,7 +210,7 @@ class VncServer::Impl {
 
     void ask_for_frame() {
         if (frame_asked_for_ || !machine_ || (connections_.empty() && waiting_.empty())) return;
-        frame_asked_for_ = machine_->send({.kind = Record::Kind::frame_wanted});
+        frame_asked_for_ = send(Record{.kind = Record::Kind::frame_wanted});
     }
 
     void machine_spoke() {

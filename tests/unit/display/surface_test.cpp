@@ -110,6 +110,30 @@ TEST(ScreenViewer, CollectsChangesUntilAFrameIsDone) {
     EXPECT_FALSE(viewer.send({.kind = Record::Kind::frame_wanted}));
 }
 
+TEST(ScreenViewer, LosesNothingThatTheMachineIsSlowToRead) {
+    auto made = ScreenViewer::create();
+    ASSERT_TRUE(made);
+    ScreenViewer viewer = std::move(made->first);
+    constexpr unsigned many = 5000;
+    for (unsigned i = 0; i < many; ++i)
+        ASSERT_TRUE(viewer.send(key_record(bus::Key{static_cast<u8>(i)}, false))) << i;
+    EXPECT_TRUE(viewer.has_unsent());
+    RecordReader reader;
+    std::vector<Record> records;
+    std::array<u8, 1000> buffer;
+    while (records.size() < many) {
+        const host::Transfer got = host::receive_now(made->second.get(), buffer);
+        if (got.status == host::TransferStatus::again) {
+            ASSERT_TRUE(viewer.has_unsent());
+            ASSERT_TRUE(viewer.flush());
+            continue;
+        }
+        ASSERT_EQ(got.status, host::TransferStatus::moved);
+        ASSERT_TRUE(reader.read(std::span(buffer).first(got.count), records));
+    }
+    for (unsigned i = 0; i < many; ++i) ASSERT_EQ(records[i].detail, static_cast<u8>(i));
+}
+
 TEST(ScreenViewer, ItsSurfaceCannotShrink) {
     auto made = ScreenViewer::create();
     ASSERT_TRUE(made);
