@@ -1,5 +1,6 @@
 // softmetal: runs x86 virtual machines on a host without hardware virtualization.
 #include "complain.hpp"
+#include "display/vnc_process.hpp"
 #include "exit_codes.hpp"
 #include "host/byte_socket.hpp"
 #include "host/child_process.hpp"
@@ -9,6 +10,7 @@
 #include "network/network_process.hpp"
 #include "options.hpp"
 #include "run_command.hpp"
+#include "screenshot_command.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -18,8 +20,8 @@
 namespace softmetal {
 namespace {
 
-/// Not for users: this program starts itself again as its jailed processes, see supervisor.cpp and
-/// network_child.cpp.
+/// Not for users: this program starts itself again as its jailed processes, see supervisor.cpp,
+/// network_child.cpp and vnc_door.cpp.
 int be_child(const char* name, const char* shown_name, int (*live)(host::ControlSocket)) {
     if (!host::is_socket(host::ChildProcess::passed_descriptor)) {
         complain(fmt::format("{} is started by softmetal run, not by hand", name));
@@ -45,6 +47,7 @@ int main(int argc, char** argv) {
     if (command == "vm-process") return be_child("vm-process", "softmetal-vm", machine::run_vm_process);
     if (command == "network-process")
         return be_child("network-process", "softmetal-net", network::run_network_process);
+    if (command == "vnc-server") return be_child("vnc-server", "softmetal-vnc", display::run_vnc_process);
 
     CLI::App app("Runs whole x86 operating systems in an ordinary process, without hardware virtualization.",
                  "softmetal");
@@ -53,6 +56,8 @@ int main(int argc, char** argv) {
     app.footer("softmetal run --help explains how to run one.");
     RunOptions options;
     add_run_command(app, options);
+    ScreenshotOptions screenshot;
+    const CLI::App* const screenshot_app = add_screenshot_command(app, screenshot);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& request) {
@@ -61,10 +66,11 @@ int main(int argc, char** argv) {
         if (argc > 1 && app.get_subcommands().empty())
             complain(fmt::format("'{}' is not a command (softmetal --help explains)", argv[1]));
         else
-            complain(fmt::format("{} (softmetal run --help explains)", error.what()));
+            complain(fmt::format("{} (softmetal {} --help explains)", error.what(),
+                                 screenshot_app->parsed() ? "screenshot" : "run"));
         return exit_codes::usage;
     }
-    return run_command(options);
+    return screenshot_app->parsed() ? screenshot_command(screenshot) : run_command(options);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include "display/keyboard_layout.hpp"
 #include "machine/board_layout.hpp"
 
 #include <fmt/ranges.h>
@@ -148,6 +149,25 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("FILE");
     run->add_flag("--test-device", options.test_device,
                   "Add what kernels for testing machines expect: QEMU's pc-testdev");
+    run->add_option("--control", options.control,
+                    "Socket file for other commands, such as softmetal screenshot; by default one in "
+                    "$XDG_RUNTIME_DIR/softmetal")
+        ->type_name("PATH");
+    CLI::Option* vnc =
+        run->add_option("--vnc", options.vnc,
+                        "Let VNC viewers connect: DISPLAY or PORT, HOST:PORT or unix:PATH; without HOST from "
+                        "this computer only")
+            ->type_name("ADDRESS");
+    run->add_option("--vnc-password-file", options.vnc_password_file,
+                    "Ask viewers for the password in the first line of FILE")
+        ->type_name("FILE")
+        ->needs(vnc);
+    run->add_option(
+           "--keyboard", options.keyboard,
+           fmt::format("Layout the guest is set to: {}", fmt::join(display::KeyboardLayout::names(), ", ")))
+        ->type_name("LAYOUT")
+        ->capture_default_str()
+        ->needs(vnc);
     run->add_option("--screenshot", options.screenshot,
                     "Write what the screen shows at the end to FILE, as PNG")
         ->type_name("FILE");

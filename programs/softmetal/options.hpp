@@ -34,6 +34,10 @@ struct RunOptions {
     OnReset on_reset = OnReset::restart;
     std::string gdb;  // where a debugger may attach; empty: nowhere
     bool gdb_wait = false;
+    std::string control;  // the socket for other commands; empty: the default
+    std::string vnc;      // where VNC viewers may connect; empty: nowhere
+    std::string vnc_password_file;
+    std::string keyboard = "us";
     std::string screenshot;  // where the last picture goes; empty: nowhere
     bool statistics = false;
     std::string statistics_file;  // empty: a table on standard error

@@ -123,6 +123,19 @@ int run_command(const RunOptions& options) {
             return exit_codes::host_error;
         }
     }
+    if (inputs->control) {
+        if (auto opened = (*supervisor)->open_control_door(std::move(inputs->control)); !opened) {
+            complain(opened.error().message);
+            return exit_codes::host_error;
+        }
+    }
+    if (inputs->vnc) {
+        if (auto opened = (*supervisor)->open_vnc_door(std::move(inputs->vnc), inputs->vnc_request);
+            !opened) {
+            complain(opened.error().message);
+            return exit_codes::host_error;
+        }
+    }
     if (inputs->network) {
         auto network = NetworkChild::start(*inputs->network, inputs->capture.get());
         if (!network) {

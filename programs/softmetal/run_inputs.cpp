@@ -1,12 +1,16 @@
 #include "run_inputs.hpp"
 
+#include "control_door.hpp"
+#include "display/keyboard_layout.hpp"
 #include "host/control_socket.hpp"
 #include "host/input_file.hpp"
 #include "memory_size.hpp"
 #include "network/name_server.hpp"
+#include "vnc_door.hpp"
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <string_view>
 
 namespace softmetal {
@@ -24,6 +28,25 @@ Result<host::UniqueFd> open_disk(const std::string& path, bool read_only) {
         return std::unexpected(locked.error());
     return disk;
 }
+
+Result<> open_vnc(const RunOptions& options, RunInputs& inputs) {
+    if (!display::KeyboardLayout::named(options.keyboard))
+        return fail(fmt::format("--keyboard: '{}' is not one of {}", options.keyboard,
+                                fmt::join(display::KeyboardLayout::names(), ", ")));
+    inputs.vnc_request.keyboard = options.keyboard;
+    if (!options.vnc_password_file.empty()) {
+        auto password = read_vnc_password(options.vnc_password_file);
+        if (!password) return fail(fmt::format("--vnc-password-file: {}", password.error().message));
+        inputs.vnc_request.password = std::move(*password);
+    }
+    auto listener = host::ListeningSocket::open(vnc_address(options.vnc));
+    if (!listener) return fail(fmt::format("--vnc: {}", listener.error().message));
+    inputs.vnc = std::move(*listener);
+    return {};
+}
+
+/// The one for our display adapter that Debian's SeaBIOS brings along. Without it firmware shows nothing.
+constexpr const char* video_bios_path = "/usr/share/seabios/vgabios-stdvga.bin";
 
 /// `named` by the user, or the SeaBIOS that Debian installs.
 Result<host::UniqueFd> open_firmware(const std::optional<std::string>& named) {
@@ -95,6 +118,10 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         if (!firmware) return std::unexpected(firmware.error());
         inputs.files.push_back(std::move(*firmware));
         inputs.request.has_firmware = true;
+        if (auto video_bios = host::open_input_file("video BIOS", video_bios_path, host::FileAccess::read)) {
+            inputs.files.push_back(std::move(*video_bios));
+            inputs.request.has_video_bios = true;
+        }
     } else {
         auto kernel = host::open_input_file("kernel", *options.kernel, host::FileAccess::read);
         if (!kernel) return std::unexpected(kernel.error());
@@ -130,6 +157,12 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.gdb = std::move(*gdb);
         using Debugger = machine::StartRequest::Debugger;
         inputs.request.debugger = options.gdb_wait ? Debugger::awaited : Debugger::allowed;
+    }
+    auto control = open_control_socket(options.control);
+    if (!control) return fail(fmt::format("--control: {}", control.error().message));
+    inputs.control = std::move(*control);
+    if (!options.vnc.empty()) {
+        if (auto opened = open_vnc(options, inputs); !opened) return std::unexpected(opened.error());
     }
     return inputs;
 }

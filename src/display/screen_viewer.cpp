@@ -7,6 +7,7 @@
 namespace softmetal::display {
 namespace {
 
+constexpr std::size_t most_unsent = 256 * 1024;
 constexpr std::size_t most_changes = 4096;  // of frames that nobody took; a machine gone wrong may send more
 
 }  // namespace
@@ -20,10 +21,21 @@ Result<std::pair<ScreenViewer, host::UniqueFd>> ScreenViewer::create() {
     return std::pair(ScreenViewer(std::move(pair->first), std::move(*surface)), std::move(pair->second));
 }
 
-bool ScreenViewer::send(const Record& record) const {
+bool ScreenViewer::send(const Record& record) {
+    if (outgoing_.size() > most_unsent) return false;
     const auto bytes = encode(record);
-    const host::Transfer sent = host::send_now(socket_.get(), bytes);
-    return sent.status == host::TransferStatus::moved && sent.count == bytes.size();
+    outgoing_.insert(outgoing_.end(), bytes.begin(), bytes.end());
+    return flush();
+}
+
+bool ScreenViewer::flush() {
+    while (!outgoing_.empty()) {
+        const host::Transfer sent = host::send_now(socket_.get(), outgoing_);
+        if (sent.status == host::TransferStatus::again) return true;
+        if (sent.status != host::TransferStatus::moved) return false;
+        outgoing_.erase(outgoing_.begin(), outgoing_.begin() + static_cast<std::ptrdiff_t>(sent.count));
+    }
+    return true;
 }
 
 ScreenViewer::Received ScreenViewer::receive() {

@@ -24,8 +24,11 @@ class ScreenViewer {
     [[nodiscard]] const host::SharedMemory& surface() const { return surface_; }
     [[nodiscard]] host::UniqueFd take_socket() { return std::move(socket_); }
 
-    /// False where the machine is gone or takes no more. Never waits.
-    [[nodiscard]] bool send(const Record& record) const;
+    /// False where the machine is gone, or has taken nothing for very long. Never waits: what the socket does
+    /// not take now goes with the next flush().
+    [[nodiscard]] bool send(const Record& record);
+    [[nodiscard]] bool flush();
+    [[nodiscard]] bool has_unsent() const { return !outgoing_.empty(); }
 
     enum class Received : u8 { nothing, frame, gone };
     /// Reads what has come. After `frame` size and changes are those of a new frame.
@@ -39,6 +42,7 @@ class ScreenViewer {
     host::UniqueFd socket_;
     host::SharedMemory surface_;
     RecordReader reader_;
+    std::vector<u8> outgoing_;
     u32 width_ = 0, height_ = 0;
     std::vector<Rectangle> changes_;
 };

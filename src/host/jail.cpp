@@ -78,8 +78,7 @@ Result<JailReport> enter_jail(Jail jail) {
     // A change of credentials has made the kernel forget this.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail(fmt::format("cannot give privileges up: {}", std::strerror(errno)));
-    if (auto filtered = install_system_call_filter(jail == Jail::network); !filtered)
-        return std::unexpected(filtered.error());
+    if (auto filtered = install_system_call_filter(jail); !filtered) return std::unexpected(filtered.error());
     return jailer.take_report();
 }
 

@@ -1,10 +1,12 @@
 // The jails of our processes: once inside, one has the descriptors it was given, memory, threads and time,
 // and nothing else of the host. What a guest that broke the monitor would gain is its own VM's files. The
-// process that is the guest's network can use the host's network besides.
+// process that is the guest's network can use the host's network besides; the one that serves viewers can be
+// connected to.
 #pragma once
 
 #include "base/integers.hpp"
 #include "base/result.hpp"
+#include "host/system_call_filter.hpp"
 
 #include <string>
 #include <vector>
@@ -16,8 +18,6 @@ struct JailReport {
     /// sentence. The system-call filter is not among them: without it enter_jail() fails.
     std::vector<std::string> refused;
 };
-
-enum class Jail : u8 { machine, network };
 
 /// For ever, for every thread made later; the process must have one thread only. After it:
 /// - no new privileges, no capabilities, no core dumps (guest memory must not reach files);

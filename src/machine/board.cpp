@@ -270,8 +270,12 @@ void Board::Parts::add_pci(const MachineResources& resources) {
                  std::make_unique<VirtioPci>(slot_surroundings(slot),
                                              std::make_unique<devices::VirtioNet>(*card.link, card.mac)));
     }
+    const auto* const rom = reinterpret_cast<const u8*>(resources.video_bios.data());
     auto adapter = std::make_unique<devices::Vga>(
-        devices::Vga::Resources{.surroundings = on_board, .memory = video_memory, .clock = clock});
+        devices::Vga::Resources{.surroundings = on_board,
+                                .memory = video_memory,
+                                .clock = clock,
+                                .rom = {rom, rom + resources.video_bios.size()}});
     vga = adapter.get();
     plug(layout::pci_display_slot, std::move(adapter));
 }
@@ -390,6 +394,10 @@ Result<> Board::hand_over_as_firmware() {
     parts_->local_apics.front()->set_virtual_wire();
     for (const auto& vcpu : parts_->vcpus)
         set_memory_types(vcpu->state, parts_->model.physical_address_bits());
+    // The keyboard's interrupt on, its codes translated, the mouse off.
+    constexpr u8 write_command_byte = 0x60, keyboard_on = 0x65;
+    parts_->i8042->command_port().write_io(0, 1, write_command_byte);
+    parts_->i8042->data_port().write_io(0, 1, keyboard_on);
     // Level-triggered inputs of the 8259s: the SCI and the PCI pins.
     u64 level_triggered = bit(sci_irq);
     for (unsigned pin = 0; pin < pci_pin_count; pin++) {

@@ -38,7 +38,6 @@ Result<> boot_kernel(Board& board, const MachineConfig& config, const MachineRes
     if (auto r = board.hand_over_as_firmware(); !r) return r;
     const auto rsdp = acpi::install_tables(memory, config.cpus);
     if (!rsdp) return std::unexpected(rsdp.error());
-    if (auto r = board.hand_over_as_firmware(); !r) return r;
     const auto entry = load_kernel(memory, {.kernel = resources.kernel,
                                             .initrd = resources.initrd,
                                             .command_line = config.command_line,

@@ -3,6 +3,11 @@
 #include "devices/i8042/i8042_state.hpp"
 
 namespace softmetal::devices {
+namespace {
+
+constexpr std::size_t most_waiting_keys = 8192;
+
+}  // namespace
 
 I8042::I8042(Resources resources, I8042Chip chip)
     : platform_(resources.platform),
@@ -29,6 +34,7 @@ void I8042::reset() {
     {
         const std::lock_guard lock(mutex_);
         chip_ = I8042Chip();
+        waiting_keys_.clear();
         update_outputs();
     }
     flush_outputs();
@@ -78,8 +84,15 @@ void I8042::write(u64 offset, u8 value, void (I8042Chip::*to)(u8)) {
 
 void I8042::key(bus::Key key, bool down) {
     const std::lock_guard lock(mutex_);
-    chip_.key(key, down);
+    if (waiting_keys_.size() >= most_waiting_keys) waiting_keys_.clear();  // nobody reads them
+    waiting_keys_.push_back({key, down});
+    type_waiting();
     update_outputs();
+}
+
+void I8042::type_waiting() {
+    for (; !waiting_keys_.empty() && chip_.takes_keys(); waiting_keys_.pop_front())
+        chip_.key(waiting_keys_.front().key, waiting_keys_.front().down);
 }
 
 void I8042::pointer(const bus::PointerState& state) {
@@ -93,6 +106,7 @@ void I8042::deliver() {
         const std::lock_guard lock(mutex_);
         delivery_on_its_way_ = false;
         chip_.deliver();
+        type_waiting();
         update_outputs();
     }
     flush_outputs();

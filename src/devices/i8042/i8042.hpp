@@ -11,6 +11,7 @@
 #include "devices/i8042/i8042_chip.hpp"
 #include "devices/line_driver.hpp"
 
+#include <deque>
 #include <memory>
 #include <mutex>
 
@@ -38,7 +39,8 @@ class I8042 final : public bus::Device, public bus::InputSink {
     [[nodiscard]] bus::IoHandler& command_port() { return command_port_; }          // 0x64
     [[nodiscard]] bus::IoHandler& system_control_a() { return system_control_a_; }  // 0x92
 
-    // bus::InputSink
+    // bus::InputSink. Text comes faster than a keyboard can type it: keys wait here, which is the host's
+    // side; saved state knows them only once they are typed.
     void key(bus::Key key, bool down) override;
     void pointer(const bus::PointerState& state) override;
 
@@ -57,6 +59,7 @@ class I8042 final : public bus::Device, public bus::InputSink {
     void write_system_control_a(u64 offset, u8 value) { write(offset, value, &I8042Chip::write_port_a); }
     void write(u64 offset, u8 value, void (I8042Chip::*to)(u8));
     void deliver();
+    void type_waiting();
     void update_outputs();
     void flush_outputs();
 
@@ -66,6 +69,11 @@ class I8042 final : public bus::Device, public bus::InputSink {
     I8042Chip chip_;
     LineDriver keyboard_interrupt_, mouse_interrupt_, a20_;
     PortRange<I8042> data_port_, command_port_, system_control_a_;
+    struct KeyEvent {
+        bus::Key key;
+        bool down;
+    };
+    std::deque<KeyEvent> waiting_keys_;
     bool delivery_on_its_way_ = false;
     std::unique_ptr<bus::Timer> delivery_;  // last: its callback uses the rest
 };

@@ -46,6 +46,7 @@ class I8042Chip {
     void write_port_a(u8 value);
 
     void key(bus::Key key, bool down) { keyboard_.key(key, down); }
+    [[nodiscard]] bool takes_keys() const { return keyboard_.has_room(); }
     void pointer(const bus::PointerState& state) { mouse_.pointer(state); }
     /// The output register is free, and there is something for it.
     [[nodiscard]] bool wants_delivery() const;

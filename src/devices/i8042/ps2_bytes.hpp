@@ -16,6 +16,7 @@ class Ps2Bytes {
     static constexpr std::size_t capacity = 32;
 
     [[nodiscard]] bool empty() const { return count_ == 0; }
+    [[nodiscard]] std::size_t room() const { return capacity - count_; }
     /// All of them or, where there is no room, none.
     bool push(std::span<const u8> bytes) {
         if (bytes.size() > capacity - count_) return false;

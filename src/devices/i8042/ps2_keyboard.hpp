@@ -5,6 +5,7 @@
 #include "bus/backends/input.hpp"
 #include "devices/i8042/ps2_bytes.hpp"
 #include "devices/i8042/ps2_registers.hpp"
+#include "devices/i8042/scan_codes.hpp"
 
 #include <optional>
 
@@ -23,6 +24,7 @@ class Ps2Keyboard {
 
     void write(u8 value);
     void key(bus::Key key, bool down);
+    [[nodiscard]] bool has_room() const { return state_.keys.room() >= ScanCode::longest; }
     [[nodiscard]] bool has_byte() const { return !state_.answers.empty() || !state_.keys.empty(); }
     [[nodiscard]] u8 take_byte();
 

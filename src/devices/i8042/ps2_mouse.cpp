@@ -88,6 +88,10 @@ void Ps2Mouse::answer_status() {
 
 void Ps2Mouse::pointer(const bus::PointerState& p) {
     const auto add = [](i32& sum, i32 distance) { sum = std::clamp(sum + distance, -farthest, farthest); };
+    const u8 buttons = p.buttons & bus::pointer_button::all;
+    // What came before a button moves is told before it: a click must not be lost, nor begin elsewhere.
+    if (buttons != state_.buttons && state_.reporting && !state_.remote && has_news())
+        append_packet(state_.packets);
     if (state_.pointer_known) {
         add(state_.x, i32{p.x} - state_.pointer_x);
         add(state_.y, i32{state_.pointer_y} - p.y);
@@ -96,7 +100,7 @@ void Ps2Mouse::pointer(const bus::PointerState& p) {
     state_.pointer_known = true;
     state_.pointer_x = p.x;
     state_.pointer_y = p.y;
-    state_.buttons = p.buttons & bus::pointer_button::all;
+    state_.buttons = buttons;
     if (state_.reporting) return;
     state_.x = state_.y = state_.wheel = 0;
     state_.reported_buttons = state_.buttons;

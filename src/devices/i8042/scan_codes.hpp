@@ -13,11 +13,12 @@ namespace softmetal::devices {
 /// The bytes that a keyboard sends; more than a few keys have more than one.
 class ScanCode {
  public:
+    static constexpr std::size_t longest = 8;
     [[nodiscard]] std::span<const u8> bytes() const { return std::span(bytes_).first(size_); }
     void add(u8 byte) { bytes_[size_++] = byte; }
 
  private:
-    std::array<u8, 8> bytes_{};
+    std::array<u8, longest> bytes_{};
     std::size_t size_ = 0;
 };
 

@@ -72,6 +72,7 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"test_device", request.config.test_device},
                           {"kernel_name", request.config.kernel_name},
                           {"has_firmware", request.has_firmware},
+                          {"has_video_bios", request.has_video_bios},
                           {"has_kernel", request.has_kernel},
                           {"has_initrd", request.has_initrd},
                           {"has_debug_console", request.has_debug_console},
@@ -101,6 +102,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         if (!debugger) return std::nullopt;
         request.debugger = *debugger;
         request.has_firmware = message.at("has_firmware").get<bool>();
+        request.has_video_bios = message.at("has_video_bios").get<bool>();
         request.has_kernel = message.at("has_kernel").get<bool>();
         request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();

@@ -111,6 +111,7 @@ class VmProcess {
             const char* what;
             std::vector<std::byte>& into;
         } inputs[] = {{request.has_firmware, "firmware", resources.firmware},
+                      {request.has_video_bios, "video BIOS", resources.video_bios},
                       {request.has_kernel, "kernel", resources.kernel},
                       {request.has_initrd, "initrd", resources.initrd}};
         for (const auto& input : inputs) {

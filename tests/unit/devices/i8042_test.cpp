@@ -1,6 +1,7 @@
 // The keyboard controller and system control port A. Keyboard and mouse have tests of their own.
 #include "devices/i8042/i8042.hpp"
 
+#include "devices/i8042/scan_codes.hpp"
 #include "fakes.hpp"
 
 #include <gtest/gtest.h>
@@ -132,6 +133,23 @@ TEST_F(Controller, TranslatesTheKeyboardsBytes) {
         timers.advance(I8042::byte_time);
         EXPECT_EQ(data(), expected);
     }
+}
+
+TEST_F(Controller, TextArrivesHoweverFastItIsTyped) {
+    set_command_byte(command_byte::translation);
+    std::vector<u8> expected, got;
+    for (unsigned i = 0; i < 1000; ++i) {
+        const u8 usage = static_cast<u8>(0x04 + i % 26);
+        kbc->key(bus::Key{usage}, true);
+        kbc->key(bus::Key{usage}, false);
+        const u8 code = scan_code_set_1(bus::Key{usage}, true).bytes()[0];
+        expected.push_back(code), expected.push_back(code | 0x80);
+    }
+    for (unsigned i = 0; i < 2001; ++i) {
+        timers.advance(I8042::byte_time);
+        if (state() & status::output_full) got.push_back(data());
+    }
+    EXPECT_EQ(got, expected);
 }
 
 TEST_F(Controller, ADisabledInterfaceHoldsTheDevice) {

@@ -129,6 +129,16 @@ TEST_F(Mouse, ReportsMovementUpwardsAndButtons) {
     EXPECT_FALSE(mouse.has_byte());
 }
 
+TEST_F(Mouse, LosesNoClick) {
+    at(100, 100);
+    EXPECT_EQ(ask(mouse, {0xf4}), (Bytes{0xfa}));
+    at(110, 100);
+    at(110, 100, bus::pointer_button::left);
+    at(110, 100);
+    at(115, 100);
+    EXPECT_EQ(all(mouse), (Bytes{0x08, 10, 0, 0x09, 0, 0, 0x08, 5, 0}));
+}
+
 TEST_F(Mouse, KnockingGivesItAWheelAndMoreButtons) {
     knock({200, 100, 80});
     EXPECT_EQ(ask(mouse, {0xf2}), (Bytes{0xfa, 3}));

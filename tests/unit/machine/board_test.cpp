@@ -255,7 +255,7 @@ TEST_F(Wired, RefusesMoreDisksThanSlots) {
     const auto made = Board::create({.memory_bytes = 16u << 20, .cpus = 1},
                                     outside.resources(layout::maximum_disks + 1), outside.platform);
     ASSERT_FALSE(made);
-    EXPECT_THAT(made.error().message, HasSubstr("at most 27 disks, not 28"));
+    EXPECT_THAT(made.error().message, HasSubstr("at most 24 disks, not 25"));
 }
 
 TEST_F(Wired, ProcessorsHaveApicsOfTheirOwn) {
