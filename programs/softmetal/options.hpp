@@ -11,12 +11,19 @@
 namespace softmetal {
 
 enum class OnReset { restart, exit };
+enum class NetworkKind { none, nat };
 
 struct RunOptions {
-    std::string kernel;
+    std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
+    std::optional<std::string> firmware;  // instead of the default
     std::optional<std::string> initrd;
+    std::optional<std::string> debug_console;  // a file for what the guest writes to port 0x402
     std::string command_line;
     std::vector<std::string> disks;
+    NetworkKind network = NetworkKind::nat;
+    machine::NetworkCardModel network_card = machine::NetworkCardModel::virtio;
+    std::vector<std::string> forwards;
+    std::string capture;  // where the network's frames are written to; empty: nowhere
     std::string memory = "1G";
     unsigned cpus = 1;
     std::string cpu = "host";
@@ -27,6 +34,11 @@ struct RunOptions {
     OnReset on_reset = OnReset::restart;
     std::string gdb;  // where a debugger may attach; empty: nowhere
     bool gdb_wait = false;
+    std::string control;  // the socket for other commands; empty: the default
+    std::string vnc;      // where VNC viewers may connect; empty: nowhere
+    std::string vnc_password_file;
+    std::string keyboard = "us";
+    std::string screenshot;  // where the last picture goes; empty: nowhere
     bool statistics = false;
     std::string statistics_file;  // empty: a table on standard error
 };

@@ -128,6 +128,11 @@ bool take_pending_event(Vcpu& vcpu) {
         vcpu.mmu.set_address_mask(vcpu.address_mask());
         return true;
     }
+    if (seen & attention::memory_map) {
+        wanted.fetch_and(~attention::memory_map);
+        vcpu.mmu.flush_all();
+        return true;
+    }
     if (seen & attention::init) {
         wanted.fetch_and(~attention::init);
         vcpu.reset_by_init();

@@ -82,7 +82,7 @@ void LinearMemory::write_part(Part part, const std::byte* from) {
     GuestPhysical a = part.place.physical;
     u8* ram = part.place.host;
     if (!ram) {
-        ram = vcpu_.memory.pointer(a);
+        ram = vcpu_.memory.writable_pointer(a);
         if (ram) vcpu_.memory.about_to_write(a, part.size);
     }
     if (ram) {
@@ -126,7 +126,7 @@ void LinearMemory::write_slow(GuestLinear a, unsigned size, u64 value, Privilege
     const Part first{fill(a, Access::write, p), in_first};
     const auto* bytes = reinterpret_cast<const std::byte*>(&value);
     if (in_first == size) {
-        if (!first.place.host && !vcpu_.memory.page(first.place.physical))
+        if (!first.place.host && !vcpu_.memory.writable_page(first.place.physical))
             device_write(first.place.physical, size, value);
         else
             write_part(first, bytes);

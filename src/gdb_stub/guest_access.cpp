@@ -28,7 +28,7 @@ bool write_guest(Vcpu& vcpu, GuestLinear a, std::span<const std::byte> from) {
     while (!from.empty()) {
         const std::size_t chunk = std::min<u64>(from.size(), page_size - a.offset());
         const auto place = vcpu.mmu.peek(a);
-        if (!place || !vcpu.memory.page(*place)) return false;
+        if (!place || !vcpu.memory.writable_page(*place)) return false;
         pieces.push_back({*place, from.first(chunk)});
         from = from.subspan(chunk);
         a.value += chunk;

@@ -28,6 +28,15 @@ Result<UniqueFd> open_input_file(const std::string& what, const std::string& pat
     return fd;
 }
 
+Result<UniqueFd> create_output_file(const std::string& what, const std::string& path) {
+    UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666));
+    struct stat status {};
+    if (!fd.valid() || fstat(fd.get(), &status) != 0)
+        return fail(fmt::format("cannot create {} '{}': {}", what, path, std::strerror(errno)));
+    if (!S_ISREG(status.st_mode)) return fail(fmt::format("{} '{}' is not a regular file", what, path));
+    return fd;
+}
+
 Result<> lock_file(int fd, bool exclusive, const std::string& what, const std::string& path) {
     if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return {};
     if (errno == EWOULDBLOCK)

@@ -17,6 +17,9 @@ enum class FileAccess { read, read_write };
 [[nodiscard]] Result<UniqueFd> open_input_file(const std::string& what, const std::string& path,
                                                FileAccess access);
 
+/// A regular file for output, made or emptied; close-on-exec.
+[[nodiscard]] Result<UniqueFd> create_output_file(const std::string& what, const std::string& path);
+
 /// Keeps others who ask the same from opening it at the same time, until every copy of `fd` is closed:
 /// `exclusive` tolerates nobody else, otherwise other readers are welcome.
 [[nodiscard]] Result<> lock_file(int fd, bool exclusive, const std::string& what, const std::string& path);

@@ -129,8 +129,8 @@ u8* atomic_pointer(Vcpu& vcpu, GuestLinear a, unsigned size) {
     if (a.offset() + size > page_size) return nullptr;
     const auto place = vcpu.mmu.fill(a, Access::write, p);
     if (!place) throw place.error();
-    u8* ram = vcpu.memory.pointer(place->physical);
-    if (!ram) return nullptr;
+    u8* ram = vcpu.memory.writable_pointer(place->physical);
+    if (!ram || ram != vcpu.memory.pointer(place->physical)) return nullptr;
     vcpu.memory.about_to_write(place->physical, size);  // a code page: in place, but announced
     vcpu.note_access(a, size, Access::write);           // or one that a debugger watches
     return ram;

@@ -96,7 +96,9 @@ void enter(Vcpu& vcpu, const Instruction& i, void*) {
         vcpu.linear.write<T>(stack_address(vcpu, u64{0} - pushed, sizeof(T), Access::write), value, p);
     };
     push_value(read_word<T>(state, x86::rbp));
-    const T frame = static_cast<T>(state.gpr[x86::rsp] - pushed);
+    // What lies above a 16-bit stack pointer stays as it is, also where that wraps.
+    const u64 rsp = state.gpr[x86::rsp];
+    const T frame = static_cast<T>((rsp & ~stack_mask) | ((rsp - pushed) & stack_mask));
     for (unsigned n = 1; n < level; n++) {
         const u64 from = (state.gpr[x86::rbp] - n * sizeof(T)) & stack_mask;
         push_value(

@@ -1,8 +1,10 @@
 #include "machine/board.hpp"
 
 #include "devices/acpi_pm/acpi_pm.hpp"
+#include "devices/debug_console/debug_console.hpp"
 #include "devices/debug_exit/debug_exit.hpp"
 #include "devices/debug_port/debug_port.hpp"
+#include "devices/e1000/e1000.hpp"
 #include "devices/fw_cfg/fw_cfg.hpp"
 #include "devices/hpet/hpet.hpp"
 #include "devices/i8042/i8042.hpp"
@@ -10,28 +12,35 @@
 #include "devices/local_apic/interrupt_fabric.hpp"
 #include "devices/local_apic/local_apic.hpp"
 #include "devices/pci/host_bridge.hpp"
+#include "devices/pci/pci_registers.hpp"
 #include "devices/pci/root_bus.hpp"
 #include "devices/pci/shared_line.hpp"
 #include "devices/pic8259/pic8259.hpp"
+#include "devices/piix/isa_bridge.hpp"
+#include "devices/piix/piix_registers.hpp"
+#include "devices/piix/power_management.hpp"
 #include "devices/pit8254/pit8254.hpp"
 #include "devices/rtc/rtc.hpp"
 #include "devices/test_device/test_device.hpp"
 #include "devices/uart16550/uart16550.hpp"
+#include "devices/vga/vga.hpp"
 #include "devices/virtio/virtio_pci.hpp"
 #include "devices/virtio_block/virtio_block.hpp"
+#include "devices/virtio_net/virtio_net.hpp"
 #include "devices/virtio_rng/virtio_rng.hpp"
 #include "machine/board_layout.hpp"
 #include "machine/cmos_memory.hpp"
+#include "machine/firmware_files.hpp"
 #include "machine/memory_types.hpp"
 #include "machine/split_line.hpp"
 #include "machine/switched_line.hpp"
+#include "machine/video_memory.hpp"
 #include "monitor/code_aware_dma.hpp"
 
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <limits>
-#include <map>
 #include <optional>
 
 namespace softmetal::machine {
@@ -93,7 +102,8 @@ struct Board::Parts {
     std::vector<std::unique_ptr<devices::LocalApic>> local_apics;
     std::unique_ptr<devices::IoApic> io_apic;
     std::unique_ptr<devices::Pic8259> pic;
-    std::array<std::unique_ptr<SplitLine>, layout::isa_irq_count> isa_lines;
+    std::array<std::unique_ptr<SplitLine>, layout::isa_irq_count> isa_outputs;
+    std::array<std::unique_ptr<devices::pci::SharedLine>, layout::isa_irq_count> isa_lines;
     std::unique_ptr<LegacyReplacement> legacy_replacement;
     std::unique_ptr<devices::Hpet> hpet;
     std::unique_ptr<devices::Pit8254> pit;
@@ -102,25 +112,33 @@ struct Board::Parts {
     A20Gate a20{vcpus};
     std::unique_ptr<devices::I8042> i8042;
     devices::DebugPort debug_port;
+    std::unique_ptr<devices::DebugConsole> debug_console;
     std::unique_ptr<devices::FwCfg> fw_cfg;
     std::unique_ptr<devices::DebugExit> debug_exit;
     std::unique_ptr<devices::TestDevice> test_device;
     std::optional<u16> debug_exit_port;
     bool has_test_device;
     std::unique_ptr<devices::AcpiPm> acpi_pm;
-    std::map<unsigned, std::unique_ptr<devices::pci::SharedLine>> pci_isa_lines;
+    std::unique_ptr<devices::piix::IsaBridge> isa_bridge;
     std::array<std::unique_ptr<SplitLine>, layout::pci_pin_count> pci_lines;
     std::array<std::unique_ptr<devices::pci::SharedLine>, layout::pci_pin_count> pci_pins;
     std::unique_ptr<devices::pci::RootBus> pci_bus;
+    VideoMemory video_memory{*memory, vcpus};
+    devices::Vga* vga = nullptr;  // one of the following
     std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
+    devices::pci::HostBridge* host_bridge = nullptr;
+    devices::piix::PowerManagement* power_management = nullptr;
 
     void add_processors(unsigned count);
     void add_interrupt_controllers();
-    void add_legacy_devices(const MachineResources& resources);
+    /// A new end of an ISA interrupt's wire.
+    [[nodiscard]] bus::InterruptLine& isa_irq(unsigned irq) { return isa_lines[irq]->add_input(); }
+    void add_legacy_devices(const MachineResources& resources, devices::FwCfgItems firmware_items);
     void add_pci(const MachineResources& resources);
     void add_test_devices();
+    void shadow(const devices::pci::ShadowSegment& segment);
     [[nodiscard]] devices::pci::Surroundings slot_surroundings(unsigned slot);
-    void plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function);
+    void plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function, unsigned number = 0);
     [[nodiscard]] Result<> attach_all();
     [[nodiscard]] bus::Nanoseconds time_of_tsc(const Vcpu& vcpu, u64 tsc) const;
 };
@@ -165,15 +183,15 @@ void Board::Parts::add_interrupt_controllers() {
     pic = std::make_unique<devices::Pic8259>(devices::Pic8259::Resources{local_apics.front()->lint0()});
     for (unsigned irq = 0; irq < layout::isa_irq_count; irq++) {
         if (irq == layout::cascade_irq) continue;
-        if (std::ranges::find(layout::pci_isa_irqs, irq) != std::end(layout::pci_isa_irqs)) continue;
         const unsigned gsi = irq == layout::timer_irq ? layout::timer_gsi : irq;
-        isa_lines[irq] = std::make_unique<SplitLine>(pic->input(irq), io_apic->pin(gsi));
+        isa_outputs[irq] = std::make_unique<SplitLine>(pic->input(irq), io_apic->pin(gsi));
+        isa_lines[irq] = std::make_unique<devices::pci::SharedLine>(*isa_outputs[irq]);
     }
 }
 
-void Board::Parts::add_legacy_devices(const MachineResources& resources) {
+void Board::Parts::add_legacy_devices(const MachineResources& resources, devices::FwCfgItems firmware_items) {
     legacy_replacement =
-        std::make_unique<LegacyReplacement>(*isa_lines[layout::timer_irq], *isa_lines[layout::rtc_irq]);
+        std::make_unique<LegacyReplacement>(isa_irq(layout::timer_irq), isa_irq(layout::rtc_irq));
     std::vector<devices::Hpet::Route> routes;
     routes.reserve(std::size(layout::hpet_gsis));
     for (unsigned gsi : layout::hpet_gsis) routes.push_back({gsi, &io_apic->pin(gsi)});
@@ -183,42 +201,57 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources) {
     pit = std::make_unique<devices::Pit8254>(
         devices::Pit8254::Resources{legacy_replacement->timer.ordinary(), clock, timers});
     com1 = std::make_unique<devices::Uart16550>(
-        devices::Uart16550::Resources{resources.serial, *isa_lines[layout::com1_irq], clock, timers});
+        devices::Uart16550::Resources{resources.serial, isa_irq(layout::com1_irq), clock, timers});
     devices::RtcChip::Cmos cmos{};
     describe_memory_in_cmos(cmos, memory->ram_bytes());
     rtc = std::make_unique<devices::Rtc>(
         devices::Rtc::Resources{legacy_replacement->clock.ordinary(), clock, timers},
         resources.wall_clock_seconds, cmos);
     i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
-        *isa_lines[layout::keyboard_irq], *isa_lines[layout::mouse_irq], a20, platform});
-    fw_cfg = std::make_unique<devices::FwCfg>(
-        devices::FwCfgItems({.ram_bytes = memory->ram_bytes(), .cpus = static_cast<u16>(vcpus.size())}));
+        isa_irq(layout::keyboard_irq), isa_irq(layout::mouse_irq), a20, platform, clock, timers});
+    fw_cfg = std::make_unique<devices::FwCfg>(std::move(firmware_items), dma);
+    if (resources.debug_console)
+        debug_console = std::make_unique<devices::DebugConsole>(*resources.debug_console);
     acpi_pm = std::make_unique<devices::AcpiPm>(
-        devices::AcpiPm::Resources{*isa_lines[layout::sci_irq], platform, clock, timers});
+        devices::AcpiPm::Resources{isa_irq(layout::sci_irq), platform, clock, timers});
 }
 
-/// What a card in this slot is connected to. Its INTA goes to pin `slot` % 4, as the _PRT of the DSDT says.
+/// What a card in this slot is connected to; the _PRT of the DSDT says the same.
 devices::pci::Surroundings Board::Parts::slot_surroundings(unsigned slot) {
-    return {ports, mmio, dma, fabric, &pci_pins[slot % layout::pci_pin_count]->add_input()};
+    return {ports, mmio, dma, fabric, &pci_pins[layout::pci_pin_of_slot(slot)]->add_input()};
 }
 
-void Board::Parts::plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function) {
-    pci_bus->connect(slot, *function);
+void Board::Parts::shadow(const devices::pci::ShadowSegment& segment) {
+    memory->shadow(segment.range.first, segment.range.size, segment.reads_ram, segment.writes_ram);
+    for (const auto& vcpu : vcpus) vcpu->memory_map_changed();
+}
+
+void Board::Parts::plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function, unsigned number) {
+    pci_bus->connect(slot, *function, number);
     pci_functions.push_back(std::move(function));
 }
 
 void Board::Parts::add_pci(const MachineResources& resources) {
     using devices::virtio::VirtioPci;
-    for (unsigned irq : layout::pci_isa_irqs)
-        pci_isa_lines.emplace(irq, std::make_unique<devices::pci::SharedLine>(pic->input(irq)));
+    const devices::pci::Surroundings on_board{ports, mmio, dma, fabric, nullptr};
+    devices::piix::IsaBridge::IsaLines steered{};
+    for (unsigned irq = 0; irq < steered.size(); irq++)
+        if (isa_lines[irq]) steered[irq] = &isa_irq(irq);
+    isa_bridge = std::make_unique<devices::piix::IsaBridge>(on_board, steered);
     for (unsigned pin = 0; pin < layout::pci_pin_count; pin++) {
-        pci_lines[pin] = std::make_unique<SplitLine>(pci_isa_lines.at(layout::pci_isa_irq(pin))->add_input(),
-                                                     io_apic->pin(layout::pci_gsi(pin)));
+        pci_lines[pin] =
+            std::make_unique<SplitLine>(isa_bridge->pin(pin), io_apic->pin(layout::pci_gsi(pin)));
         pci_pins[pin] = std::make_unique<devices::pci::SharedLine>(*pci_lines[pin]);
     }
     pci_bus = std::make_unique<devices::pci::RootBus>(platform);
-    plug(layout::pci_host_bridge_slot,
-         std::make_unique<devices::pci::HostBridge>(slot_surroundings(layout::pci_host_bridge_slot)));
+    auto bridge = std::make_unique<devices::pci::HostBridge>(
+        on_board, [this](const devices::pci::ShadowSegment& segment) { shadow(segment); });
+    host_bridge = bridge.get();
+    plug(layout::pci_host_bridge_slot, std::move(bridge));
+    pci_bus->connect(layout::pci_piix_slot, *isa_bridge);
+    auto power = std::make_unique<devices::piix::PowerManagement>(on_board, *acpi_pm);
+    power_management = power.get();
+    plug(layout::pci_piix_slot, std::move(power), layout::pci_power_function);
     plug(layout::pci_rng_slot,
          std::make_unique<VirtioPci>(slot_surroundings(layout::pci_rng_slot),
                                      std::make_unique<devices::VirtioRng>(resources.entropy)));
@@ -227,6 +260,24 @@ void Board::Parts::add_pci(const MachineResources& resources) {
         auto disk = std::make_unique<devices::VirtioBlock>(*resources.disks[i], fmt::format("disk{}", i));
         plug(slot, std::make_unique<VirtioPci>(slot_surroundings(slot), std::move(disk)));
     }
+    for (unsigned i = 0; i < resources.network_cards.size(); i++) {
+        const unsigned slot = layout::pci_first_network_slot + i;
+        const NetworkCard& card = resources.network_cards[i];
+        if (card.model == NetworkCardModel::e1000)
+            plug(slot, std::make_unique<devices::E1000>(slot_surroundings(slot), *card.link, card.mac));
+        else
+            plug(slot,
+                 std::make_unique<VirtioPci>(slot_surroundings(slot),
+                                             std::make_unique<devices::VirtioNet>(*card.link, card.mac)));
+    }
+    const auto* const rom = reinterpret_cast<const u8*>(resources.video_bios.data());
+    auto adapter = std::make_unique<devices::Vga>(
+        devices::Vga::Resources{.surroundings = on_board,
+                                .memory = video_memory,
+                                .clock = clock,
+                                .rom = {rom, rom + resources.video_bios.size()}});
+    vga = adapter.get();
+    plug(layout::pci_display_slot, std::move(adapter));
 }
 
 /// What only kernels made for testing machines ask for.
@@ -234,8 +285,7 @@ void Board::Parts::add_test_devices() {
     if (has_test_device) {
         std::vector<bus::InterruptLine*> lines;
         lines.reserve(isa_lines.size());
-        for (const auto& line : isa_lines) lines.push_back(line.get());
-        for (auto& [irq, line] : pci_isa_lines) lines[irq] = &line->add_input();
+        for (const auto& line : isa_lines) lines.push_back(line ? &line->add_input() : nullptr);
         test_device = std::make_unique<devices::TestDevice>(std::move(lines));
     }
     if (debug_exit_port) debug_exit = std::make_unique<devices::DebugExit>(platform);
@@ -262,12 +312,16 @@ Result<> Board::Parts::attach_all() {
         {ports, {system_control_port_a, 1}, i8042->system_control_a()},
         {ports, {com1_port, com1_port_count}, *com1},
         {ports, {fw_cfg_port, fw_cfg_port_count}, *fw_cfg},
-        {ports, {acpi_pm_port, acpi_pm_port_count}, *acpi_pm},
         {ports, {cmos_port, cmos_port_count}, *rtc},
         {ports, {pci_config_port, pci_config_port_count}, *pci_bus},
+        {ports, {devices::vga::port::first, devices::vga::port::count}, vga->ports()},
+        {ports, {dispi_port, dispi_port_count}, vga->dispi()},
+        {mmio, {video_window_start, video_window_end - video_window_start}, vga->window()},
     };
     for (const Attachment& a : attachments)
         if (auto r = a.space.attach(a.range, a.handler); !r) return r;
+    if (debug_console)
+        if (auto r = ports.attach({debug_console_port, 1}, *debug_console); !r) return r;
     if (test_device)
         for (const Attachment& a : std::initializer_list<Attachment>{
                  {ports, {test_data_port, devices::TestDevice::data_port_count}, test_device->data_port()},
@@ -290,14 +344,19 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (resources.disks.size() > layout::maximum_disks)
         return fail(fmt::format("a machine has at most {} disks, not {}", layout::maximum_disks,
                                 resources.disks.size()));
-    auto memory = GuestMemory::create(config.memory_bytes);
+    if (resources.network_cards.size() > layout::maximum_network_cards)
+        return fail(fmt::format("a machine has at most {} network cards, not {}",
+                                layout::maximum_network_cards, resources.network_cards.size()));
+    auto memory = GuestMemory::create(config.memory_bytes, layout::vga_memory_bytes);
     if (!memory) return std::unexpected(memory.error());
     auto model = CpuModel::named(config.cpu_model, config.cpus, layout::tsc_hz);
     if (!model) return std::unexpected(model.error());
+    auto firmware_items = firmware_files(config);
+    if (!firmware_items) return std::unexpected(firmware_items.error());
     auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);
     parts->add_interrupt_controllers();
-    parts->add_legacy_devices(resources);
+    parts->add_legacy_devices(resources, std::move(*firmware_items));
     parts->add_pci(resources);
     parts->add_test_devices();
     if (auto r = parts->attach_all(); !r) return std::unexpected(r.error());
@@ -307,16 +366,45 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
 GuestMemory& Board::memory() { return *parts_->memory; }
 std::vector<std::unique_ptr<Vcpu>>& Board::vcpus() { return parts_->vcpus; }
 
+bus::Screen& Board::screen() { return *parts_->vga; }
+bus::InputSink& Board::input() { return *parts_->i8042; }
+
+BootScreen Board::show_boot_screen() {
+    const u64 base = parts_->vga->read_configuration(devices::pci::reg::base_address0, 4) & ~u64{0x0f};
+    const BootScreen screen{.address = base, .width = 1024, .height = 768};
+    machine::show_boot_screen(parts_->ports, screen);
+    return screen;
+}
+
 void Board::press_power_button() { parts_->acpi_pm->press_power_button(); }
+
+Result<> Board::install_firmware(std::span<const std::byte> image) {
+    using namespace layout;
+    if (image.size() < smallest_firmware || image.size() > largest_firmware ||
+        image.size() % smallest_firmware != 0)
+        return fail(fmt::format("the firmware has {} bytes; an image has a multiple of 64 KiB, up to 8 MiB",
+                                image.size()));
+    return parts_->memory->install_firmware(image);
+}
 
 Result<> Board::hand_over_as_firmware() {
     using namespace layout;
+    parts_->host_bridge->shadow_everything();
+    parts_->power_management->place(acpi_pm_port);
     parts_->local_apics.front()->set_virtual_wire();
     for (const auto& vcpu : parts_->vcpus)
         set_memory_types(vcpu->state, parts_->model.physical_address_bits());
+    // The keyboard's interrupt on, its codes translated, the mouse off.
+    constexpr u8 write_command_byte = 0x60, keyboard_on = 0x65;
+    parts_->i8042->command_port().write_io(0, 1, write_command_byte);
+    parts_->i8042->data_port().write_io(0, 1, keyboard_on);
     // Level-triggered inputs of the 8259s: the SCI and the PCI pins.
     u64 level_triggered = bit(sci_irq);
-    for (unsigned irq : pci_isa_irqs) level_triggered |= bit(irq);
+    for (unsigned pin = 0; pin < pci_pin_count; pin++) {
+        level_triggered |= bit(pci_isa_irqs[pin]);
+        parts_->isa_bridge->write_configuration(static_cast<u8>(devices::piix::isa::pirq_route + pin), 1,
+                                                pci_isa_irqs[pin]);
+    }
     parts_->pic->edge_level_ports().write_io(0, pic_edge_level_port_count, level_triggered);
     return parts_->pci_bus->assign_addresses({pci_window_start, pci_window_end - pci_window_start},
                                              {pci_port_window_start, port_space_end - pci_port_window_start});

@@ -15,6 +15,7 @@ inline constexpr u64 conventional_end = 0xa0000;
 inline constexpr u64 firmware_start = 0xe0000;  // ACPI tables; the RSDP must lie here (ACPI 6.5, ch. 5.2.5.1)
 inline constexpr u64 firmware_end = 0x10'0000;
 inline constexpr u64 extended_start = 0x10'0000;
+inline constexpr u64 smallest_firmware = 0x10000, largest_firmware = 0x80'0000;
 
 inline constexpr u64 pci_window_start = low_memory_end;
 inline constexpr u64 pci_window_end = 0xfec0'0000;
@@ -36,14 +37,17 @@ inline constexpr u64 debug_port = 0x80;
 inline constexpr u64 cmos_port = 0x70, cmos_port_count = 2;
 inline constexpr u64 system_control_port_a = 0x92;
 inline constexpr u64 com1_port = 0x3f8, com1_port_count = 8;
-inline constexpr u64 fw_cfg_port = 0x510, fw_cfg_port_count = 2;
+inline constexpr u64 debug_console_port = 0x402;
+inline constexpr u64 fw_cfg_port = 0x510, fw_cfg_port_count = 12;
 inline constexpr u64 default_debug_exit_port = 0xf4, debug_exit_port_count = 4;
 inline constexpr u64 test_data_port = 0xe0, test_line_port = 0x2000;
-inline constexpr u64 acpi_pm_port = 0x600, acpi_pm_port_count = 16;
+inline constexpr u64 acpi_pm_port = 0x600;  // where firmware puts the PIIX's block of 64
 inline constexpr u64 pm1_event_port = acpi_pm_port, pm1_control_port = acpi_pm_port + 4,
                      pm_timer_port = acpi_pm_port + 8;
 inline constexpr u64 reset_port = 0xcf9;  // the chipset's reset control register
 inline constexpr u8 reset_value = 0x06;   // hard reset, now
+inline constexpr u64 vga_memory_bytes = 16u << 20;
+inline constexpr u64 dispi_port = 0x1ce, dispi_port_count = 3;
 inline constexpr u64 pci_config_port = 0xcf8, pci_config_port_count = 8;
 inline constexpr u64 pci_port_window_start = 0xd00;
 
@@ -58,22 +62,30 @@ inline constexpr unsigned cascade_irq = 2;
 inline constexpr unsigned com1_irq = 4;
 inline constexpr unsigned rtc_irq = 8;
 inline constexpr unsigned sci_irq = 9;
-// PCI INTA..INTD of device d arrive at pin (d + pin) % 4: the I/O APIC has these four on inputs of their own;
-// the 8259, which has none to spare, on two level-triggered IRQs.
+// PCI INTA..INTD of device d arrive at pin PIRQA..PIRQD of number (d + 3 + pin) % 4, as a board with an
+// 82441FX has it. The I/O APIC has these four on inputs of their own; for the 8259s the PIIX steers each to
+// an ISA interrupt, these two at first.
 inline constexpr unsigned pci_pin_count = 4;
 inline constexpr unsigned pci_first_gsi = 16;
 [[nodiscard]] constexpr unsigned pci_gsi(unsigned pin) { return pci_first_gsi + pin % pci_pin_count; }
-inline constexpr std::array<unsigned, 2> pci_isa_irqs = {10, 11};
-[[nodiscard]] constexpr unsigned pci_isa_irq(unsigned pin) { return pci_isa_irqs[pin % 2]; }
+inline constexpr std::array<unsigned, pci_pin_count> pci_isa_irqs = {10, 10, 11, 11};  // by pin
+[[nodiscard]] constexpr unsigned pci_pin_of_slot(unsigned slot) {
+    return (slot + 3) % pci_pin_count;
+}  // INTA
 
 inline constexpr std::array<unsigned, 4> hpet_gsis = {20, 21, 22, 23};
 
 // --- PCI device numbers on bus 0
 inline constexpr unsigned pci_host_bridge_slot = 0;
-inline constexpr unsigned pci_rng_slot = 1;
-inline constexpr unsigned pci_first_disk_slot = 2;
+inline constexpr unsigned pci_piix_slot = 1;  // functions 0 ISA bridge, 1 IDE, 3 power management
+inline constexpr unsigned pci_power_function = 3;
+inline constexpr unsigned pci_display_slot = 2;
+inline constexpr unsigned pci_rng_slot = 3;
+inline constexpr unsigned pci_first_disk_slot = 4;
 inline constexpr unsigned pci_slot_count = 32;
-inline constexpr unsigned maximum_disks = pci_slot_count - pci_first_disk_slot;
+inline constexpr unsigned maximum_network_cards = 4;
+inline constexpr unsigned pci_first_network_slot = pci_slot_count - maximum_network_cards;
+inline constexpr unsigned maximum_disks = pci_first_network_slot - pci_first_disk_slot;
 
 // --- processors
 inline constexpr unsigned maximum_cpus = 64;

@@ -31,15 +31,18 @@ Result<> check(const MachineConfig& config) {
     return check_cpu_model(config.cpu_model);
 }
 
-/// Leaves the board as firmware and boot loader would: tables, kernel and the first processor's state.
-Result<> boot(Board& board, const MachineConfig& config, const MachineResources& resources) {
+/// Loads a kernel, and leaves the board as firmware and boot loader would: tables, and the first processor's
+/// state.
+Result<> boot_kernel(Board& board, const MachineConfig& config, const MachineResources& resources) {
     GuestMemory& memory = board.memory();
+    if (auto r = board.hand_over_as_firmware(); !r) return r;
     const auto rsdp = acpi::install_tables(memory, config.cpus);
     if (!rsdp) return std::unexpected(rsdp.error());
     const auto entry = load_kernel(memory, {.kernel = resources.kernel,
                                             .initrd = resources.initrd,
                                             .command_line = config.command_line,
                                             .rsdp = *rsdp,
+                                            .screen = board.show_boot_screen(),
                                             .kernel_name = config.kernel_name});
     if (!entry) return std::unexpected(entry.error());
     Vcpu& first = *board.vcpus().front();
@@ -47,10 +50,18 @@ Result<> boot(Board& board, const MachineConfig& config, const MachineResources&
         return fail(
             fmt::format("the kernel begins in 64-bit mode, which the processor model {} does not have",
                         config.cpu_model));
-    if (auto r = board.hand_over_as_firmware(); !r) return r;
     if (entry->may_return_to_real_mode)
         if (auto r = leave_bios_environment(memory, first.ports); !r) return r;
     return enter_kernel(memory, first.state, *entry);
+}
+
+/// Without a kernel the processors begin as the reset line leaves them, at firmware's last 16 bytes.
+Result<> boot(Board& board, const MachineConfig& config, const MachineResources& resources) {
+    if (!resources.firmware.empty())
+        if (auto r = board.install_firmware(resources.firmware); !r) return r;
+    if (!resources.kernel.empty()) return boot_kernel(board, config, resources);
+    if (resources.firmware.empty()) return fail("there is neither a kernel nor firmware to boot");
+    return {};
 }
 
 nlohmann::json to_json(const Counters& counters) {
@@ -85,6 +96,7 @@ struct Machine::Parts final : bus::PlatformControl {
     std::unique_ptr<Board> board;
     mutable monitor::StopGate gate;
     std::optional<monitor::DebugControl> debug;
+    std::optional<monitor::CodeCoherence> coherence;
     std::vector<std::unique_ptr<monitor::Engine>> engines;  // one a vCPU
 
     std::mutex mutex;
@@ -135,8 +147,9 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
     parts->board = std::move(*board);
     parts->debug.emplace(parts->gate, resources.time_control);
     if (auto r = boot(*parts->board, config, resources); !r) return std::unexpected(r.error());
+    parts->coherence.emplace(parts->board->memory());
     for (const auto& vcpu : parts->board->vcpus()) {
-        auto engine = choose_engine(config, *vcpu);
+        auto engine = choose_engine(config, *vcpu, *parts->coherence);
         if (!engine) return std::unexpected(engine.error());
         parts->engines.push_back(std::move(*engine));
         parts->gate.add(*vcpu);
@@ -162,6 +175,9 @@ void Machine::request_stop() { parts_->end_with({.reason = EndReason::stopped});
 void Machine::request_reset() { parts_->request_reset(); }
 
 monitor::DebugControl& Machine::debug_control() { return *parts_->debug; }
+
+bus::Screen& Machine::screen() { return parts_->board->screen(); }
+bus::InputSink& Machine::input() { return parts_->board->input(); }
 
 void Machine::press_power_button() { parts_->board->press_power_button(); }
 

@@ -64,7 +64,11 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"gdb_wait_alone", run_guest("hello", {"--gdb-wait"}), "--gdb"},
         Mistake{"unknown_option", run_guest("hello", {"--fast"}), "--fast"},
         Mistake{"stray_word", run_guest("hello", {"there"}), "there"},
-        Mistake{"no_kernel", {"run"}, "--kernel is required"},
+        Mistake{"initrd_without_kernel", {"run", "--initrd", "x"}, "--kernel"},
+        Mistake{"firmware_and_kernel", {"run", "--kernel", "x", "--firmware", "y"}, "--kernel"},
+        Mistake{
+            "firmware_missing", {"run", "--firmware", "/nonexistent"}, "cannot open firmware '/nonexistent'"},
+        Mistake{"firmware_size", {"run", "--firmware", test_file("short", "BIOS")}, "multiple of 64 KiB"},
         Mistake{"missing_value", run_guest("hello", {"--append"}), "--append"},
         Mistake{"mode", run_guest("hello", {"--mode", "warp"}), "not one of auto, interpret, translate"},
         Mistake{"on_reset", run_guest("hello", {"--on-reset", "maybe"}), "not one of restart, exit"},

@@ -9,6 +9,7 @@
 #include "devices/pit8254/pit8254.hpp"
 #include "devices/rtc/rtc.hpp"
 #include "devices/uart16550/uart16550.hpp"
+#include "devices/vga/vga.hpp"
 
 namespace softmetal::fuzz {
 namespace {
@@ -100,17 +101,28 @@ class UartSubject final : public DeviceSubject<Uart16550> {
 class I8042Subject final : public DeviceSubject<I8042> {
  public:
     I8042Subject() {
-        device = std::make_unique<I8042>(I8042::Resources{line, second_line, third_line, platform});
+        device =
+            std::make_unique<I8042>(I8042::Resources{line, second_line, third_line, platform, clock, timers});
     }
     std::vector<bus::IoHandler*> registers() override {
         return {&device->data_port(), &device->command_port(), &device->system_control_a()};
     }
     u64 register_bytes() const override { return 1; }
-    void disturb(u8) override {}
+    void disturb(u8 how) override {
+        if (how & 1)
+            device->key(bus::Key{how}, how & 2);
+        else
+            device->pointer({.x = how,
+                             .y = static_cast<u16>(how / 3),
+                             .width = 256,
+                             .height = 256,
+                             .buttons = static_cast<u8>(how >> 3),
+                             .wheel = static_cast<i8>(how)});
+    }
 
  private:
     Result<std::unique_ptr<I8042>> make(const bus::SavedState& state) override {
-        return I8042::restore({line, second_line, third_line, platform}, state);
+        return I8042::restore({line, second_line, third_line, platform, clock, timers}, state);
     }
 };
 
@@ -236,6 +248,60 @@ class LocalApicSubject final : public Subject, private bus::IoHandler, private b
     std::unique_ptr<LocalApic> device_;
 };
 
+/// Its configuration space is the last register block; what comes from outside is somebody who looks.
+class VgaSubject final : public Subject, private bus::IoHandler {
+ public:
+    VgaSubject() { device_ = std::make_unique<Vga>(resources()); }
+    std::vector<bus::IoHandler*> registers() override {
+        return {&device_->ports(), &device_->dispi(), &device_->window(), this};
+    }
+    u64 register_bytes() const override { return 0x40; }
+    void disturb(u8 how) override {
+        const auto picture = device_->picture();
+        std::vector<u32> scratch(bus::Screen::scratch_pixels);
+        const u32 step = 1 + how;
+        for (u32 y = 0; y < picture->height(); y += step) {
+            const auto line = picture->line(y, scratch);
+            u32 seen = 0;
+            for (const u32 pixel : line) seen ^= pixel;  // every byte is there
+            if (line.size() != picture->width()) scratch.at(seen) = 0;
+        }
+    }
+    bus::SavedState save() override { return device_->save(); }
+    bool restore(const bus::SavedState& state) override {
+        auto restored = Vga::restore(resources(), state);
+        if (!restored) return false;
+        device_ = std::move(*restored);
+        return true;
+    }
+
+ private:
+    struct Memory final : bus::MovableMemory {
+        std::span<u8> bytes() override { return storage; }
+        void place(std::optional<u64>) override {}
+        std::vector<u8> storage = std::vector<u8>(vga::least_memory);
+    };
+    struct Nowhere final : bus::InterruptMessageSink, bus::DmaView {
+        void send(bus::InterruptMessage) override {}
+        bool read(GuestPhysical, std::span<std::byte>) const override { return false; }
+        bool write(GuestPhysical, std::span<const std::byte>) override { return false; }
+    };
+    Vga::Resources resources() { return {surroundings_, memory_, clock, {}}; }
+    u64 read_io(u64 offset, unsigned width) override {
+        return device_->read_configuration(static_cast<u8>(offset & ~u64{3}), width > 4 ? 4 : width);
+    }
+    void write_io(u64 offset, unsigned width, u64 value) override {
+        device_->write_configuration(static_cast<u8>(offset & ~u64{3}), width > 4 ? 4 : width,
+                                     static_cast<u32>(value));
+    }
+
+    Nowhere nowhere_;
+    bus::AddressSpace ports_, mmio_;
+    Memory memory_;
+    pci::Surroundings surroundings_{ports_, mmio_, nowhere_, nowhere_, nullptr};
+    std::unique_ptr<Vga> device_;
+};
+
 template <class S>
 std::unique_ptr<Subject> make_subject() {
     return std::make_unique<S>();
@@ -245,10 +311,11 @@ std::unique_ptr<Subject> make_subject() {
 
 const std::vector<MakeSubject>& subjects() {
     // The order is what the kept inputs mean: new ones go to the end.
-    static const std::vector<MakeSubject> all = {
-        make_subject<PicSubject>,       make_subject<PitSubject>,    make_subject<RtcSubject>,
-        make_subject<UartSubject>,      make_subject<I8042Subject>,  make_subject<AcpiPmSubject>,
-        make_subject<DebugPortSubject>, make_subject<IoApicSubject>, make_subject<LocalApicSubject>};
+    static const std::vector<MakeSubject> all = {make_subject<PicSubject>,       make_subject<PitSubject>,
+                                                 make_subject<RtcSubject>,       make_subject<UartSubject>,
+                                                 make_subject<I8042Subject>,     make_subject<AcpiPmSubject>,
+                                                 make_subject<DebugPortSubject>, make_subject<IoApicSubject>,
+                                                 make_subject<LocalApicSubject>, make_subject<VgaSubject>};
     return all;
 }
 

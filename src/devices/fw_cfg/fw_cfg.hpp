@@ -1,10 +1,11 @@
 // The firmware configuration device, by which firmware and test kernels ask the machine what it is made of: a
-// key selects an item, whose bytes are then read one after another.
+// key selects an item, whose bytes are then read one after another, or copied to guest memory at once.
 #pragma once
 
 #include "base/result.hpp"
 #include "bus/address_space.hpp"
 #include "bus/device.hpp"
+#include "bus/dma.hpp"
 
 #include <map>
 #include <memory>
@@ -42,8 +43,8 @@ class FwCfgItems {
 
 class FwCfg final : public bus::IoHandler, public bus::Device {
  public:
-    explicit FwCfg(FwCfgItems items) : items_(std::move(items)) {}
-    [[nodiscard]] static Result<std::unique_ptr<FwCfg>> restore(FwCfgItems items,
+    FwCfg(FwCfgItems items, bus::DmaView& memory) : items_(std::move(items)), memory_(memory) {}
+    [[nodiscard]] static Result<std::unique_ptr<FwCfg>> restore(FwCfgItems items, bus::DmaView& memory,
                                                                 const bus::SavedState& saved);
 
     [[nodiscard]] u64 read_io(u64 offset, unsigned width) override;
@@ -54,10 +55,17 @@ class FwCfg final : public bus::IoHandler, public bus::Device {
     [[nodiscard]] bus::SavedState save() const override;
 
  private:
+    [[nodiscard]] u8 next_byte();
+    void select(u16 key);
+    void transfer(GuestPhysical where);
+    [[nodiscard]] bool copy_to(GuestPhysical to, u32 length);
+
     const FwCfgItems items_;
+    bus::DmaView& memory_;
     mutable std::mutex mutex_;
     u16 key_ = 0;
     u32 position_ = 0;
+    u64 dma_address_ = 0;
 };
 
 }  // namespace softmetal::devices

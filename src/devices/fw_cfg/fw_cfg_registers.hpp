@@ -8,6 +8,23 @@ namespace softmetal::devices::fw_cfg {
 // Offsets of the ports.
 inline constexpr u64 selector = 0;  // -w, 16 bits
 inline constexpr u64 data = 1;      // r-, 8 bits: the selected item's next byte
+inline constexpr u64 dma = 4;       // rw, 8 bytes, big-endian: a transfer's address; the low half starts it
+inline constexpr u64 dma_low = dma + 4;
+inline constexpr u64 port_count = 12;
+
+/// What the DMA register reads as.
+inline constexpr u64 dma_signature = 0x51454d5520434647;  // "QEMU CFG"
+
+/// A transfer in guest memory, all of it big-endian: u32 control, u32 length, u64 address.
+namespace transfer {
+inline constexpr u64 size = 16;
+// Control. All are cleared when the transfer is done, but for the error.
+inline constexpr u32 error = 1u << 0;
+inline constexpr u32 read = 1u << 1;  // the item's bytes go to guest memory
+inline constexpr u32 skip = 1u << 2;
+inline constexpr u32 select = 1u << 3;  // first selects the item of the upper 16 bits
+inline constexpr u32 write = 1u << 4;   // to an item: none of ours can be written
+}  // namespace transfer
 
 namespace key {
 inline constexpr u16 signature = 0x00;       // "QEMU", which says that the device is there
@@ -20,6 +37,7 @@ inline constexpr u16 first_file = 0x20;
 }  // namespace key
 
 inline constexpr u32 id_traditional_interface = 1u << 0;  // the two ports
+inline constexpr u32 id_dma_interface = 1u << 1;
 
 inline constexpr u64 file_name_size = 56;  // with its final zero
 

@@ -4,6 +4,9 @@
 #include "devices/pci/pci_registers.hpp"
 #include "devices/state_reader.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace softmetal::devices::pci {
 
 PciFunction::PciFunction(const Identity& identity, const Surroundings& surroundings)
@@ -30,21 +33,54 @@ PciFunction::~PciFunction() {
 void PciFunction::refresh_configuration(u8, unsigned) {}
 void PciFunction::configuration_written(u8, unsigned) {}
 
+void PciFunction::bar_moved(unsigned, std::optional<u64>) {}
+
 void PciFunction::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
     bars_.at(index) = {kind, size, &handler, {}};
-    const u8 offset = static_cast<u8>(reg::base_address0 + 4 * index);
+    const u8 offset = bar_offset(index);
     const u32 flags = kind == BarKind::port ? bar::port : kind == BarKind::memory_64 ? bar::memory_64 : 0;
     configuration_.define(offset, 4, flags, static_cast<u32>(~(size - 1)));
     if (kind == BarKind::memory_64)
         configuration_.define(static_cast<u8>(offset + 4), 4, 0, static_cast<u32>(~(size - 1) >> 32));
 }
 
+void PciFunction::add_expansion_rom(std::vector<u8> image) {
+    const u64 size = std::bit_ceil(std::max<u64>(image.size(), bar::smallest_rom));
+    rom_ = std::make_unique<RomImage>(std::move(image));
+    bars_[rom_index] = {BarKind::expansion_rom, size, rom_.get(), {}};
+    configuration_.define(reg::expansion_rom, 4, 0, static_cast<u32>(~(size - 1)) | bar::rom_enable);
+}
+
+/// Behind the image's end the ROM reads as one that is not programmed does.
+u64 PciFunction::RomImage::read_io(u64 offset, unsigned width) {
+    u64 value = 0;
+    for (unsigned i = 0; i < width; ++i)
+        value |= u64{offset + i < bytes_.size() ? bytes_[offset + i] : u8{0xff}} << (8 * i);
+    return value;
+}
+
+void PciFunction::announce_more_functions() {
+    configuration_.define(reg::header_type, 1, reg::multifunction);
+}
+
+u8 PciFunction::bar_offset(unsigned index) {
+    return index == rom_index ? reg::expansion_rom : static_cast<u8>(reg::base_address0 + 4 * index);
+}
+
 u64 PciFunction::bar_address(unsigned index) const {
-    const u8 offset = static_cast<u8>(reg::base_address0 + 4 * index);
+    const u8 offset = bar_offset(index);
     u64 value = configuration_.read(offset, 4);
     if (bars_[index].kind == BarKind::memory_64)
         value |= u64{configuration_.read(static_cast<u8>(offset + 4), 4)} << 32;
     return value & ~(bars_[index].size - 1);
+}
+
+bool PciFunction::decodes(unsigned index, u32 command) const {
+    const BarKind kind = bars_[index].kind;
+    if (kind == BarKind::port) return command & command::port_decode;
+    if (kind == BarKind::expansion_rom && !(configuration_.read(reg::expansion_rom, 4) & bar::rom_enable))
+        return false;
+    return command & command::memory_decode;
 }
 
 void PciFunction::unmap(Bar& bar) {
@@ -60,15 +96,15 @@ void PciFunction::apply_configuration() {
         Bar& bar = bars_[i];
         if (bar.size == 0) continue;
         const bool port = bar.kind == BarKind::port;
-        const u64 limit = port ? 0x1'0000 : bar.kind == BarKind::memory_32 ? 0x1'0000'0000 : bit(52);
+        const u64 limit = port ? 0x1'0000 : bar.kind == BarKind::memory_64 ? bit(52) : 0x1'0000'0000;
         const u64 address = bar_address(i);
         // Address 0 is "not assigned yet", the end of the space is what sizing leaves behind for a moment.
-        const bool decoded = (command & (port ? command::port_decode : command::memory_decode)) &&
-                             address != 0 && address + bar.size < limit;
-        if (decoded && bar.mapped == address) continue;
+        const bool decoded = decodes(i, command) && address != 0 && address + bar.size < limit;
+        if (decoded ? bar.mapped == address : !bar.mapped) continue;
         unmap(bar);
         // Where another range is in the way the other keeps it, as if it were the first to answer on the bus.
         if (decoded && space(bar).attach({address, bar.size}, *bar.handler)) bar.mapped = address;
+        bar_moved(i, bar.mapped);
     }
     const std::lock_guard lock(interrupt_mutex_);
     interrupt_disabled_ = (command & command::interrupt_disable) != 0;
@@ -97,7 +133,8 @@ u32 PciFunction::read_configuration(u8 offset, unsigned width) {
 void PciFunction::write_configuration(u8 offset, unsigned width, u32 value) {
     const std::lock_guard lock(configuration_mutex_);
     configuration_.write(offset, width, value);
-    if (offset < reg::base_address0 + 4 * bar::count) apply_configuration();
+    const bool header = offset < reg::base_address0 + 4 * bar::count;
+    if (header || (offset & ~3u) == reg::expansion_rom) apply_configuration();
     configuration_written(offset, width);
 }
 

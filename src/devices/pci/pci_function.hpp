@@ -13,8 +13,10 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 namespace softmetal::devices::pci {
 
@@ -34,7 +36,7 @@ struct Surroundings {
     bus::InterruptLine* interrupt = nullptr;  // where INTA leads; null where it is not connected
 };
 
-enum class BarKind : u8 { port, memory_32, memory_64 };
+enum class BarKind : u8 { port, memory_32, memory_64, expansion_rom };
 
 class PciFunction : public bus::Device {
  public:
@@ -45,11 +47,16 @@ class PciFunction : public bus::Device {
     /// Software's configuration accesses: width 1, 2 or 4, within one doubleword. Any thread.
     [[nodiscard]] u32 read_configuration(u8 offset, unsigned width);
     void write_configuration(u8 offset, unsigned width, u32 value);
+    /// The device has functions beside this one, its function 0. While the machine is built.
+    void announce_more_functions();
 
  protected:
     PciFunction(const Identity& identity, const Surroundings& surroundings);
 
     // While the function is built:
+    /// A program for the firmware to run, read through the expansion ROM's base address register (ch. 6.3).
+    /// At most 16 MiB.
+    void add_expansion_rom(std::vector<u8> image);
     /// `size` is a power of two, at least 4 for ports and 16 for memory. memory_64 takes `index` + 1 as well.
     void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
     [[nodiscard]] ConfigSpace& configuration() { return configuration_; }
@@ -59,6 +66,10 @@ class PciFunction : public bus::Device {
     virtual void refresh_configuration(u8 offset, unsigned width);
     /// A register has been written.
     virtual void configuration_written(u8 offset, unsigned width);
+
+    /// A base address register's range answers at `address` from now on, or no longer anywhere. Not told on
+    /// destruction.
+    virtual void bar_moved(unsigned index, std::optional<u64> address);
 
     /// Drives the interrupt pin, through the command register's gate. Any lock but the pin's may be held.
     void set_interrupt_pin(bool asserted);
@@ -73,6 +84,17 @@ class PciFunction : public bus::Device {
     [[nodiscard]] Result<> restore_configuration(const nlohmann::json& fields);
 
  private:
+    class RomImage final : public bus::IoHandler {
+     public:
+        explicit RomImage(std::vector<u8> image) : bytes_(std::move(image)) {}
+        [[nodiscard]] u64 read_io(u64 offset, unsigned width) override;
+        void write_io(u64, unsigned, u64) override {}
+
+     private:
+        const std::vector<u8> bytes_;
+    };
+
+    static constexpr unsigned rom_index = 6;  // in bars_, behind the base address registers
     struct Bar {
         BarKind kind = BarKind::memory_32;
         u64 size = 0;  // 0: not there
@@ -96,7 +118,9 @@ class PciFunction : public bus::Device {
         const std::atomic<bool>& allowed_;
     };
 
+    [[nodiscard]] static u8 bar_offset(unsigned index);
     [[nodiscard]] u64 bar_address(unsigned index) const;
+    [[nodiscard]] bool decodes(unsigned index, u32 command) const;
     [[nodiscard]] bus::AddressSpace& space(const Bar& bar) const {
         return bar.kind == BarKind::port ? surroundings_.ports : surroundings_.memory;
     }
@@ -107,7 +131,8 @@ class PciFunction : public bus::Device {
     const Surroundings surroundings_;
     mutable std::mutex configuration_mutex_;
     ConfigSpace configuration_;
-    std::array<Bar, 6> bars_;
+    std::unique_ptr<RomImage> rom_;
+    std::array<Bar, rom_index + 1> bars_;
     std::atomic<bool> bus_master_{false};
     BusMasterView dma_;
 

@@ -17,9 +17,11 @@ inline constexpr u8 class_code = 0x09;        // read, 24 bits
 inline constexpr u8 cache_line = 0x0c;        // read, write
 inline constexpr u8 latency_timer = 0x0d;     // read, write
 inline constexpr u8 header_type = 0x0e;       // read
+inline constexpr u8 multifunction = 1u << 7;  // in header_type: look for functions 1 to 7
 inline constexpr u8 base_address0 = 0x10;     // read, write, six of 32 bits
 inline constexpr u8 subsystem_vendor = 0x2c;  // read, 16 bits
 inline constexpr u8 subsystem = 0x2e;         // read, 16 bits
+inline constexpr u8 expansion_rom = 0x30;     // read, write, 32 bits
 inline constexpr u8 capabilities = 0x34;      // read: offset of the first
 inline constexpr u8 interrupt_line = 0x3c;    // read, write: firmware's note to the operating system
 inline constexpr u8 interrupt_pin = 0x3d;     // read: 1 is INTA
@@ -42,6 +44,8 @@ namespace bar {
 inline constexpr u32 port = 1u << 0;
 inline constexpr u32 memory_64 = 2u << 1;
 inline constexpr unsigned count = 6;
+inline constexpr u32 rom_enable = 1u << 0;  // of the expansion ROM's base address
+inline constexpr u64 smallest_rom = 2048;
 }  // namespace bar
 
 namespace capability {

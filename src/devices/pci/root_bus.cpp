@@ -6,13 +6,17 @@
 
 namespace softmetal::devices::pci {
 
+void RootBus::connect(unsigned slot, PciFunction& function, unsigned number) {
+    if (number != 0) functions_.at(slot * functions_a_slot)->announce_more_functions();
+    functions_.at(slot * functions_a_slot + number) = &function;
+}
+
 RootBus::Target RootBus::selected(u64 port_offset, unsigned width) const {
     const std::lock_guard lock(mutex_);
     const unsigned byte = static_cast<unsigned>(port_offset - port::data);
     if (!(address_ & port::address_enable) || byte + width > 4) return {};
-    const bool here = bits(address_, 23, 16) == 0 && bits(address_, 10, 8) == 0;  // bus 0, function 0
-    if (!here) return {};
-    return {functions_[bits(address_, 15, 11)], static_cast<u8>((address_ & 0xfc) + byte)};
+    if (bits(address_, 23, 16) != 0) return {};  // there is bus 0 only
+    return {functions_[bits(address_, 15, 8)], static_cast<u8>((address_ & 0xfc) + byte)};
 }
 
 u64 RootBus::read_io(u64 offset, unsigned width) {

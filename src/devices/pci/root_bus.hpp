@@ -16,14 +16,14 @@ namespace softmetal::devices::pci {
 /// The ports are for the machine to attach: {pci::port::first, pci::port::size}.
 class RootBus final : public bus::Device, public bus::IoHandler {
  public:
-    static constexpr unsigned slots = 32;
+    static constexpr unsigned slots = 32, functions_a_slot = 8;
 
     explicit RootBus(bus::PlatformControl& platform) : platform_(platform) {}
     [[nodiscard]] static Result<std::unique_ptr<RootBus>> restore(bus::PlatformControl& platform,
                                                                   const bus::SavedState& state);
 
-    /// Function 0 of a slot. While the machine is built; the slot is free.
-    void connect(unsigned slot, PciFunction& function) { functions_.at(slot) = &function; }
+    /// While the machine is built; the place is free, and function 0 of the slot comes first.
+    void connect(unsigned slot, PciFunction& function, unsigned number = 0);
 
     /// What firmware does before it starts an operating system: gives every base address register a place in
     /// these windows, in slot order, and turns decoding on. Fails where they are too small. For booting a
@@ -45,8 +45,8 @@ class RootBus final : public bus::Device, public bus::IoHandler {
     [[nodiscard]] Target selected(u64 port_offset, unsigned width) const;
 
     bus::PlatformControl& platform_;
-    std::array<PciFunction*, slots> functions_{};  // constant once the machine runs
-    mutable std::mutex mutex_;                     // never held while a function is called
+    std::array<PciFunction*, slots * functions_a_slot> functions_{};  // constant once the machine runs
+    mutable std::mutex mutex_;                                        // never held while a function is called
     u32 address_ = 0;
     u8 reset_control_ = 0;
 };

@@ -24,13 +24,15 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                         0, 0x0000, 0x0CF7, 0, 0x0CF8)
                 WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
                         0, 0x0D00, 0xFFFF, 0, 0xF300)
+                DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
+                             0, 0x000A0000, 0x000BFFFF, 0, 0x00020000)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
                              0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000)
             })
 
-            // INTA..INTD of slot d arrive at pin (d + pin) % 4: GSI 16..19, or IRQ 10 and 11 of the 8259s.
+            // INTA..INTD of slot d arrive at pin (d + 3 + pin) % 4: GSI 16..19, or IRQ 10 and 11 of the 8259s.
             Name (PINS, Package () { 16, 17, 18, 19 })
-            Name (IRQS, Package () { 10, 11, 10, 11 })
+            Name (IRQS, Package () { 10, 10, 11, 11 })
             Method (ROUT, 1, Serialized)
             {
                 Name (RSLT, Package (128) {})
@@ -40,7 +42,7 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                     Local1 = Package (4) { 0, 0, 0, 0 }
                     Local1[0] = ((Local0 >> 2) << 16) | 0xFFFF
                     Local1[1] = Local0 & 3
-                    Local1[3] = DerefOf (Arg0[((Local0 >> 2) + Local0) & 3])
+                    Local1[3] = DerefOf (Arg0[((Local0 >> 2) + 3 + Local0) & 3])
                     RSLT[Local0] = Local1
                     Local0++
                 }
@@ -105,19 +107,38 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                 })
             }
 
-            // Ports that are taken and belong to no other device: keyboard controller (nothing is attached
-            // to it), POST codes, firmware configuration, power management.
+            Device (KBD)
+            {
+                Name (_HID, EisaId ("PNP0303"))
+                Name (_CRS, ResourceTemplate ()
+                {
+                    IO (Decode16, 0x60, 0x60, 1, 1)
+                    IO (Decode16, 0x64, 0x64, 1, 1)
+                    IRQNoFlags () { 1 }
+                })
+            }
+
+            Device (MOU)
+            {
+                Name (_HID, EisaId ("PNP0F13"))
+                Name (_CRS, ResourceTemplate ()
+                {
+                    IRQNoFlags () { 12 }
+                })
+            }
+
+            // Ports that are taken and belong to no other device: system control B and A, POST codes,
+            // firmware configuration, power management.
             Device (MBRD)
             {
                 Name (_HID, EisaId ("PNP0C02"))
                 Name (_CRS, ResourceTemplate ()
                 {
-                    IO (Decode16, 0x60, 0x60, 1, 2)
-                    IO (Decode16, 0x64, 0x64, 1, 1)
+                    IO (Decode16, 0x61, 0x61, 1, 1)
                     IO (Decode16, 0x80, 0x80, 1, 1)
                     IO (Decode16, 0x92, 0x92, 1, 1)
-                    IO (Decode16, 0x510, 0x510, 1, 2)
-                    IO (Decode16, 0x600, 0x600, 1, 16)
+                    IO (Decode16, 0x510, 0x510, 1, 12)
+                    IO (Decode16, 0x600, 0x600, 1, 64)
                 })
             }
         }

@@ -13,16 +13,16 @@ namespace {
 
 #include "machine/acpi/dsdt.hex"
 
-constexpr std::size_t table_alignment = 64;  // what the FACS asks for
-constexpr std::size_t rsdp_size = 36, rsdp_checksum = 8, rsdp_extended_checksum = 32,
-                      rsdp_version_1_size = 20;
+constexpr u32 rsdp_size = 36, rsdp_checksum = 8, rsdp_extended_checksum = 32, rsdp_version_1_size = 20;
+constexpr u32 header_size = 36, header_checksum = 9;
+// Offsets of addresses.
+constexpr u32 rsdp_rsdt = 16, rsdp_xsdt = 24;
+constexpr u32 fadt_facs = 36, fadt_dsdt = 40, fadt_facs_64 = 132, fadt_dsdt_64 = 140;
 
 std::vector<std::byte> rsdp(u32 rsdt, u64 xsdt) {
     TableWriter t;
     t.text("RSD PTR ").number8(0).text("SFTMTL").number8(2).number32(rsdt).number32(rsdp_size);
     t.number64(xsdt).number8(0).zeros(3);
-    t.seal(rsdp_checksum, rsdp_version_1_size);
-    t.seal(rsdp_extended_checksum, rsdp_size);
     return std::move(t).finish_raw();
 }
 
@@ -44,7 +44,7 @@ std::vector<std::byte> fadt(u32 facs_address, u32 dsdt_address) {
     using namespace layout;
     constexpr u32 wbinvd = 1u << 0, c1_halts = 1u << 2, no_sleep_button = 1u << 5, timer_32_bits = 1u << 8,
                   reset_register = 1u << 10;
-    constexpr u16 legacy_devices = 1u << 0, no_vga = 1u << 2;
+    constexpr u16 legacy_devices = 1u << 0, keyboard_controller = 1u << 1;
     constexpr u16 no_c2 = 0xfff, no_c3 = 0xfff;
     constexpr u8 century_byte = 0x32;  // in CMOS
 
@@ -59,7 +59,7 @@ std::vector<std::byte> fadt(u32 facs_address, u32 dsdt_address) {
     t.number8(4).number8(2).number8(0).number8(4).number8(0).number8(0).number8(0).number8(0);
     t.number16(no_c2).number16(no_c3).number16(0).number16(0);
     t.number8(0).number8(0).number8(0).number8(0).number8(century_byte);
-    t.number16(legacy_devices | no_vga).number8(0);
+    t.number16(legacy_devices | keyboard_controller).number8(0);
     t.number32(wbinvd | c1_halts | no_sleep_button | timer_32_bits | reset_register);
     port_address(t, reset_port, 1);
     t.number8(reset_value).zeros(3);
@@ -126,30 +126,71 @@ std::vector<std::byte> root_table_64(std::span<const u64> tables) {
 
 }  // namespace
 
-std::vector<std::byte> build_tables(GuestPhysical base, unsigned cpus) {
-    std::vector<std::byte> area(align_up(rsdp_size, table_alignment));
+TableImage build_tables(unsigned cpus) {
+    using Part = TableImage::Part;
+    TableImage image;
     const auto place = [&](std::span<const std::byte> table) {
-        const u64 address = base.value + area.size();
-        area.insert(area.end(), table.begin(), table.end());
-        area.resize(align_up(area.size(), table_alignment));
-        return address;
+        const auto at = static_cast<u32>(image.tables.size());
+        image.tables.insert(image.tables.end(), table.begin(), table.end());
+        image.tables.resize(align_up(image.tables.size(), table_alignment));
+        return at;
     };
-    const u32 facs_address = static_cast<u32>(place(facs()));
-    const u32 dsdt_address = static_cast<u32>(place(std::as_bytes(std::span(dsdt_aml_code))));
-    const std::vector<u64> tables = {place(fadt(facs_address, dsdt_address)), place(madt(cpus)),
-                                     place(processor_table(cpus)), place(hpet())};
-    const u64 rsdt = place(root_table_32(tables));
-    const u64 xsdt = place(root_table_64(tables));
-    std::ranges::copy(rsdp(static_cast<u32>(rsdt), xsdt), area.begin());
-    return area;
+    const auto pointer = [&](u32 at, u8 size) { image.pointers.push_back({Part::tables, at, size}); };
+    const auto place_with_pointers = [&](std::span<const std::byte> table) {
+        const u32 at = place(table);
+        image.checksums.push_back({Part::tables, at + header_checksum, at, static_cast<u32>(table.size())});
+        return at;
+    };
+
+    const u32 facs_at = place(facs());
+    const u32 dsdt_at = place(std::as_bytes(std::span(dsdt_aml_code)));
+    const u32 fadt_at = place_with_pointers(fadt(facs_at, dsdt_at));
+    for (u32 field : {fadt_facs, fadt_dsdt}) pointer(fadt_at + field, 4);
+    for (u32 field : {fadt_facs_64, fadt_dsdt_64}) pointer(fadt_at + field, 8);
+    const std::vector<u64> tables = {fadt_at, place(madt(cpus)), place(processor_table(cpus)), place(hpet())};
+    const u32 rsdt = place_with_pointers(root_table_32(tables));
+    const u32 xsdt = place_with_pointers(root_table_64(tables));
+    for (u32 i = 0; i < tables.size(); i++) {
+        pointer(rsdt + header_size + 4 * i, 4);
+        pointer(xsdt + header_size + 8 * i, 8);
+    }
+
+    image.rsdp = rsdp(rsdt, xsdt);
+    image.pointers.push_back({Part::rsdp, rsdp_rsdt, 4});
+    image.pointers.push_back({Part::rsdp, rsdp_xsdt, 8});
+    image.checksums.push_back({Part::rsdp, rsdp_checksum, 0, rsdp_version_1_size});
+    image.checksums.push_back({Part::rsdp, rsdp_extended_checksum, 0, rsdp_size});
+    return image;
 }
+
+namespace {
+
+void move_to(TableImage& image, u64 base) {
+    for (const TableImage::Pointer& p : image.pointers) {
+        u64 value = 0;
+        std::byte* field = image.bytes(p.part).data() + p.at;
+        std::memcpy(&value, field, p.size);
+        value += base;
+        std::memcpy(field, &value, p.size);
+    }
+    for (const TableImage::Checksum& c : image.checksums) {
+        std::vector<std::byte>& bytes = image.bytes(c.part);
+        bytes[c.at] = std::byte{0};
+        bytes[c.at] = checksum(std::span(bytes).subspan(c.first, c.size));
+    }
+}
+
+}  // namespace
 
 Result<GuestPhysical> install_tables(bus::DmaView& memory, unsigned cpus) {
     const GuestPhysical base{layout::firmware_start};
-    const auto tables = build_tables(base, cpus);
-    if (tables.size() > layout::firmware_end - layout::firmware_start)
+    const GuestPhysical tables = base + align_up(rsdp_size, table_alignment);
+    TableImage image = build_tables(cpus);
+    move_to(image, tables.value);
+    if (tables.value + image.tables.size() > layout::firmware_end)
         return fail(fmt::format("the ACPI tables of {} processors do not fit below 1 MiB", cpus));
-    if (!memory.write(base, tables)) return fail("guest memory is too small to hold the ACPI tables");
+    if (!memory.write(base, image.rsdp) || !memory.write(tables, image.tables))
+        return fail("guest memory is too small to hold the ACPI tables");
     return base;
 }
 

@@ -10,8 +10,30 @@
 
 namespace softmetal::machine::acpi {
 
-/// All tables as they lie in memory from `base` on, the RSDP first.
-[[nodiscard]] std::vector<std::byte> build_tables(GuestPhysical base, unsigned cpus);
+/// All tables as if they lay at address 0, and what changes when they lie elsewhere. The RSDP stands apart,
+/// since it must lie below 1 MiB.
+struct TableImage {
+    enum class Part : u8 { rsdp, tables };
+    /// A field that holds the address of something in `tables`; an offset as yet.
+    struct Pointer {
+        Part part;
+        u32 at = 0;
+        u8 size = 4;
+    };
+    /// Byte `at` makes the sum of `size` bytes from `first` on 0.
+    struct Checksum {
+        Part part;
+        u32 at = 0, first = 0, size = 0;
+    };
+    std::vector<std::byte> rsdp, tables;
+    std::vector<Pointer> pointers;
+    std::vector<Checksum> checksums;  // of what has pointers in it, in the order in which to compute them
+
+    [[nodiscard]] std::vector<std::byte>& bytes(Part part) { return part == Part::rsdp ? rsdp : tables; }
+};
+inline constexpr u32 table_alignment = 64;  // what the FACS asks for
+
+[[nodiscard]] TableImage build_tables(unsigned cpus);
 
 /// Writes them where firmware keeps them; yields the RSDP's address.
 [[nodiscard]] Result<GuestPhysical> install_tables(bus::DmaView& memory, unsigned cpus);

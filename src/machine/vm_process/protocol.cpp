@@ -57,6 +57,9 @@ std::vector<u8> encode(const StartRequest& request) {
     json disks = json::array();
     for (const StartRequest::Disk& disk : request.disks)
         disks.push_back({{"name", disk.name}, {"read_only", disk.read_only}});
+    json cards = json::array();
+    for (const StartRequest::Card& card : request.network_cards)
+        cards.push_back({{"model", static_cast<u64>(card.model)}, {"mac", card.mac}});
     const std::optional<u16> port = request.config.debug_exit_port;
     // CBOR rather than text: a kernel command line may hold bytes that are not UTF-8.
     return json::to_cbor({{"memory_bytes", request.config.memory_bytes},
@@ -68,9 +71,15 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"debug_exit_port", port ? json(*port) : json(nullptr)},
                           {"test_device", request.config.test_device},
                           {"kernel_name", request.config.kernel_name},
+                          {"has_firmware", request.has_firmware},
+                          {"has_video_bios", request.has_video_bios},
+                          {"has_kernel", request.has_kernel},
                           {"has_initrd", request.has_initrd},
+                          {"has_debug_console", request.has_debug_console},
                           {"disks", disks},
-                          {"debugger", static_cast<u64>(request.debugger)}});
+                          {"network_cards", cards},
+                          {"debugger", static_cast<u64>(request.debugger)},
+                          {"has_viewer", request.has_viewer}});
 }
 
 std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
@@ -92,7 +101,17 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         const auto debugger = checked(message.at("debugger"), StartRequest::Debugger::awaited);
         if (!debugger) return std::nullopt;
         request.debugger = *debugger;
+        request.has_firmware = message.at("has_firmware").get<bool>();
+        request.has_video_bios = message.at("has_video_bios").get<bool>();
+        request.has_kernel = message.at("has_kernel").get<bool>();
+        request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();
+        request.has_debug_console = message.at("has_debug_console").get<bool>();
+        for (const json& card : message.at("network_cards")) {
+            const auto model = checked(card.at("model"), NetworkCardModel::e1000);
+            if (!model) return std::nullopt;
+            request.network_cards.push_back({*model, card.at("mac").get<std::array<u8, 6>>()});
+        }
         for (const json& disk : message.at("disks"))
             request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>()});
         return request;
@@ -103,7 +122,7 @@ std::vector<u8> encode(Command command) { return {static_cast<u8>(command)}; }
 
 std::optional<Command> decode_command(std::span<const u8> bytes) {
     if (bytes.size() != 1 || bytes[0] < static_cast<u8>(Command::stop) ||
-        bytes[0] > static_cast<u8>(Command::attach_debugger))
+        bytes[0] > static_cast<u8>(Command::attach_viewer))
         return std::nullopt;
     return static_cast<Command>(bytes[0]);
 }

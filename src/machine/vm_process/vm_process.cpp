@@ -6,10 +6,13 @@
 #include "host/process_exit.hpp"
 #include "host/random.hpp"
 #include "machine/vm_process/gdb_server.hpp"
+#include "machine/vm_process/log_file.hpp"
 #include "machine/vm_process/open_disks.hpp"
 #include "machine/vm_process/protocol.hpp"
+#include "machine/vm_process/screen_server.hpp"
 #include "machine/vm_process/socket_byte_stream.hpp"
 #include "machine/vm_process/virtual_time.hpp"
+#include "network/socket_link.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -56,7 +59,9 @@ class VmProcess {
         std::thread loop_thread([this] { loop_->run(); });
         const MachineEnd end = machine_->run();
         if (gdb_) gdb_->finish(end);
+        if (screen_) screen_->finish();
         serial_->drain();
+        if (debug_console_) debug_console_->flush();
         for (std::string& failure : disks_->flush()) failures_.push_back(std::move(failure));
         loop_->stop();
         loop_thread.join();
@@ -101,22 +106,49 @@ class VmProcess {
                                    .entropy = host::fill_random,
                                    .wall_clock_seconds = seconds_since_1970(),
                                    .time_control = &*time_};
-        auto kernel = read_file(next++, "kernel");
-        if (!kernel) return std::unexpected(kernel.error());
-        resources.kernel = std::move(*kernel);
-        if (request.has_initrd) {
-            auto initrd = read_file(next++, "initrd");
-            if (!initrd) return std::unexpected(initrd.error());
-            resources.initrd = std::move(*initrd);
+        const struct {
+            bool present;
+            const char* what;
+            std::vector<std::byte>& into;
+        } inputs[] = {{request.has_firmware, "firmware", resources.firmware},
+                      {request.has_video_bios, "video BIOS", resources.video_bios},
+                      {request.has_kernel, "kernel", resources.kernel},
+                      {request.has_initrd, "initrd", resources.initrd}};
+        for (const auto& input : inputs) {
+            if (!input.present) continue;
+            auto content = read_file(next++, input.what);
+            if (!content) return std::unexpected(content.error());
+            if (content->empty()) return fail(fmt::format("the {} is empty", input.what));
+            input.into = std::move(*content);
         }
-        auto disks = OpenDisks::create(request.disks, std::span(order_.descriptors).subspan(next));
+        if (request.has_debug_console) {
+            debug_console_ = std::make_unique<LogFile>(std::move(order_.descriptors[next++]));
+            resources.debug_console = &*debug_console_;
+        }
+        auto disks = OpenDisks::create(request.disks,
+                                       std::span(order_.descriptors).subspan(next, request.disks.size()));
         if (!disks) return std::unexpected(disks.error());
         disks_ = std::move(*disks);
         resources.disks = disks_->stores();
+        next += request.disks.size();
+        for (const StartRequest::Card& card : request.network_cards) {
+            auto link = network::SocketLink::create(*loop_, std::move(order_.descriptors[next++]));
+            if (!link) return std::unexpected(link.error());
+            resources.network_cards.push_back({card.model, card.mac, link->get()});
+            network_links_.push_back(std::move(*link));
+        }
 
         auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
+        auto screen = ScreenServer::create(machine_->screen(), machine_->input());
+        if (!screen) return std::unexpected(screen.error());
+        screen_ = std::move(*screen);
+        if (request.has_viewer) {
+            const std::size_t viewer = order_.descriptors.size() - 2;
+            screen_->connect(std::move(order_.descriptors[viewer]),
+                             std::move(order_.descriptors[viewer + 1]));
+        }
         if (request.debugger == StartRequest::Debugger::none) return {};
         auto gdb = GdbServer::create(*machine_, request.debugger == StartRequest::Debugger::awaited);
         if (!gdb) return std::unexpected(gdb.error());
@@ -137,6 +169,9 @@ class VmProcess {
         if (command == Command::press_power_button) return machine_->press_power_button();
         if (command == Command::attach_debugger && gdb_ && (*received)->descriptors.size() == 1)
             return gdb_->connect(std::move((*received)->descriptors.front()));
+        if (command == Command::attach_viewer && (*received)->descriptors.size() == 2)
+            return screen_->connect(std::move((*received)->descriptors[0]),
+                                    std::move((*received)->descriptors[1]));
         if (command == Command::stop) {
             serial_->stop_waiting();
             machine_->request_stop();
@@ -150,9 +185,12 @@ class VmProcess {
     std::unique_ptr<VirtualTime> time_;
     std::unique_ptr<SocketByteStream> serial_;
     std::unique_ptr<host::EventLoop::Watch> control_watch_;
+    std::unique_ptr<LogFile> debug_console_;
     std::unique_ptr<OpenDisks> disks_;
+    std::vector<std::unique_ptr<network::SocketLink>> network_links_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<GdbServer> gdb_;
+    std::unique_ptr<ScreenServer> screen_;
 };
 
 }  // namespace

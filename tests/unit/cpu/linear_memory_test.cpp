@@ -8,7 +8,7 @@ constexpr auto any = Privilege::supervisor_any;
 
 struct RecordingCodeObserver final : CodeWriteObserver {
     std::vector<std::pair<u64, u64>> writes;
-    void code_about_to_change(GuestPhysical address, u64 size) override {
+    void code_about_to_change(GuestPhysical address, u64 size, u64) override {
         writes.emplace_back(address.value, size);
     }
 };
@@ -23,6 +23,35 @@ TEST_F(LinearMemoryTest, ValuesOfAllWidths) {
     EXPECT_EQ(vcpu_.linear.read<u8>({0x50000}, any), 0x88);
     EXPECT_EQ(vcpu_.linear.read<u16>({0x50002}, any), 0x5566);
     EXPECT_EQ(vcpu_.linear.read<u32>({0x50004}, any), 0x11223344u);
+}
+
+TEST_F(LinearMemoryTest, ShadowingSeparatesReadsFromWrites) {
+    std::vector<std::byte> image(page_size * 16, std::byte{0xf1});
+    ASSERT_TRUE(memory_->install_firmware(image));
+    const auto set = [&](bool reads, bool writes) {
+        memory_->shadow(0xf0000, 0x10000, reads, writes);
+        vcpu_.memory_map_changed();
+        ASSERT_TRUE(take_pending_event(vcpu_));
+    };
+    const auto byte = [&] { return vcpu_.linear.read<u8>({0xf0123}, any); };
+    set(true, true);
+    vcpu_.linear.write<u8>({0xf0123}, 1, any);
+    EXPECT_EQ(byte(), 1);
+    set(false, true);  // copying firmware to where it lies
+    EXPECT_EQ(byte(), 0xf1);
+    vcpu_.linear.write<u8>({0xf0123}, 2, any);
+    EXPECT_EQ(byte(), 0xf1);
+    EXPECT_EQ(vcpu_.linear.in_place({0xf0123}, 1, Access::write, any), nullptr);
+    set(true, false);
+    EXPECT_EQ(byte(), 2);
+    vcpu_.linear.write<u8>({0xf0123}, 3, any);
+    std::array<std::byte, 2> many{};
+    vcpu_.linear.write_bytes({0xf0123}, many, any);
+    EXPECT_EQ(byte(), 2);
+    map(0xffff0000, 0xffff0000, rw_user);
+    EXPECT_EQ(vcpu_.linear.read<u8>({0xffff0123}, any), 0xf1);
+    vcpu_.linear.write<u8>({0xffff0123}, 3, any);
+    EXPECT_EQ(vcpu_.linear.read<u8>({0xffff0123}, any), 0xf1);
 }
 
 TEST_F(LinearMemoryTest, StraddlesGoToBothPages) {
@@ -82,7 +111,7 @@ TEST_F(LinearMemoryTest, TheLocalApicAnswersItsPage) {
 TEST_F(LinearMemoryTest, WritesToCodePagesAreAnnounced) {
     RecordingCodeObserver observer;
     memory_->observe_code_writes(&observer);
-    memory_->mark_code({0x50000});
+    memory_->mark_code({0x50000}, 0);
     EXPECT_EQ(vcpu_.linear.in_place({0x50010}, 4, Access::write, any), nullptr);
     vcpu_.linear.write<u32>({0x50010}, 0x1234, any);
     EXPECT_EQ(observer.writes, (std::vector<std::pair<u64, u64>>{{0x50010, 4}}));
@@ -93,7 +122,7 @@ TEST_F(LinearMemoryTest, PageTablesInCodePagesAreAnnouncedToo) {
     RecordingCodeObserver observer;
     memory_->observe_code_writes(&observer);
     const u64 leaf = map(0x7f0000001000, 0x200000, rw_user);
-    memory_->mark_code({leaf});
+    memory_->mark_code({leaf}, 0);
     static_cast<void>(vcpu_.linear.read<u8>({0x7f0000001000}, any));
     ASSERT_EQ(observer.writes.size(), 1u);
     EXPECT_EQ(observer.writes[0].first, leaf);

@@ -240,17 +240,82 @@ TEST_F(PciTest, SaveAndRestoreMapsAgain) {
 }
 
 TEST_F(PciTest, HostBridge) {
-    HostBridge bridge(Surroundings{ports, memory, ram, messages, nullptr});
+    HostBridge bridge(Surroundings{ports, memory, ram, messages, nullptr}, [](const ShadowSegment&) {});
     bus.connect(0, bridge);
     EXPECT_EQ(read(0, 0), 0x12378086u);
     EXPECT_EQ(read(0, 8), 0x06000002u);
     EXPECT_EQ(read(0, 0x3d, 1), 0u);
     write(0, 0x59, 0xff, 1);
-    EXPECT_EQ(read(0, 0x59, 1), 0x33u);
+    EXPECT_EQ(read(0, 0x59, 1), 0x30u);
     const auto saved = bridge.save();
-    auto restored = HostBridge::restore(Surroundings{ports, memory, ram, messages, nullptr}, saved);
+    std::vector<ShadowSegment> told;
+    auto restored = HostBridge::restore(
+        Surroundings{ports, memory, ram, messages, nullptr},
+        [&](const ShadowSegment& s) { told.push_back(s); }, saved);
     ASSERT_TRUE(restored.has_value());
     EXPECT_EQ((*restored)->save().fields, saved.fields);
+    EXPECT_EQ(told.back(), (ShadowSegment{{0xf0000, 0x10000}, true, true}));
+}
+
+TEST_F(PciTest, AttributeMapSaysWhichSegmentChanged) {
+    std::vector<ShadowSegment> told;
+    HostBridge bridge(Surroundings{ports, memory, ram, messages, nullptr},
+                      [&](const ShadowSegment& s) { told.push_back(s); });
+    bus.connect(0, bridge);
+    ASSERT_EQ(told.size(), 13u);
+    u64 covered = 0;
+    for (const ShadowSegment& s : told) {
+        EXPECT_FALSE(s.reads_ram || s.writes_ram);
+        covered += s.range.size;
+    }
+    EXPECT_EQ(covered, 0x40000u);
+    told.clear();
+    write(0, 0x5a, 0x21, 1);  // 0xc0000 reads RAM, 0xc4000 writes it
+    write(0, 0x5f, 0x30, 1);
+    write(0, 0x5f, 0x30, 1);
+    EXPECT_EQ(told, (std::vector<ShadowSegment>{{{0xc0000, 0x4000}, true, false},
+                                                {{0xc4000, 0x4000}, false, true},
+                                                {{0xec000, 0x4000}, true, true}}));
+    told.clear();
+    bridge.reset();
+    EXPECT_EQ(told.size(), 3u);
+    told.clear();
+    bridge.shadow_everything();
+    EXPECT_EQ(told.size(), 13u);
+}
+
+struct RomFunction : TestFunction {
+    RomFunction(const Surroundings& s, std::vector<u8> image) : TestFunction(s) {
+        add_expansion_rom(std::move(image));
+    }
+};
+
+TEST_F(PciTest, ExpansionRomIsSizedAndDecodedByItsOwnEnable) {
+    RomFunction card(surroundings, std::vector<u8>(3000, 0x55));
+    bus.connect(4, card);
+    write(4, 0x30, 0xffffffff);
+    EXPECT_EQ(read(4, 0x30), 0xfffff001u);
+    write(4, 0x30, 0xfebf0001);
+    EXPECT_EQ(memory.read(0xfebf0000, 1), 0xffu);  // memory decoding is off
+    write(4, 4, command::memory_decode, 2);
+    EXPECT_EQ(memory.read(0xfebf0000, 4), 0x55555555u);
+    EXPECT_EQ(memory.read(0xfebf0000 + 2998, 4), 0xffff5555u);
+    memory.write(0xfebf0000, 4, 0);
+    EXPECT_EQ(memory.read(0xfebf0000, 1), 0x55u);
+    write(4, 0x30, 0xfebf0000);
+    EXPECT_EQ(memory.read(0xfebf0000, 1), 0xffu);
+    EXPECT_EQ(read(3, 0x30), 0u);  // a card without one
+}
+
+TEST_F(PciTest, FunctionsOfOneSlot) {
+    TestFunction second(surroundings);
+    EXPECT_EQ(read(3, 0x0e, 1), 0u);
+    bus.connect(3, second, 1);
+    EXPECT_EQ(read(3, 0x0e, 1), 0x80u);
+    select(3, 0, 1);
+    EXPECT_EQ(ports.read(0xcfc, 4), 0x56781234u);
+    select(3, 0, 2);
+    EXPECT_EQ(ports.read(0xcfc, 4), 0xffffffffu);
 }
 
 TEST(SharedLine, HighWhileAnyInputIs) {

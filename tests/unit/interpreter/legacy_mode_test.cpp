@@ -41,6 +41,19 @@ TEST(Flat32, PushAllPopAll) {
     EXPECT_EQ(g.gpr(x86::rsp), Guest::stack_top);
 }
 
+// The 32-bit frame pointer keeps what lies above the 16 bits of the stack pointer.
+TEST(Real16, EnterWithAWideFramePointer) {
+    Guest g(Mode::real16);
+    g.gpr(x86::rsp) = 0x10000;
+    g.run([](Assembler& a) {
+        a.db(0x66);
+        a.enter(8, 0);
+    });
+    EXPECT_FALSE(g.fault());
+    EXPECT_EQ(g.gpr(x86::rbp), 0x1fffcu);
+    EXPECT_EQ(g.gpr(x86::rsp), 0x1fff4u);
+}
+
 TEST(Flat32, DecimalAdjust) {
     Guest g(Mode::flat32);
     g.run([](Assembler& a) {

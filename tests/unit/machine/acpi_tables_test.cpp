@@ -1,9 +1,11 @@
 // The ACPI tables as an operating system would find and read them.
+#include "machine/acpi/table_loader.hpp"
 #include "machine/acpi/tables.hpp"
 #include "machine/board_layout.hpp"
 #include "memory/guest_memory.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <gtest/gtest.h>
 #include <map>
 #include <string>
@@ -154,13 +156,13 @@ TEST_F(AcpiTables, DsdtAgreesWithTheBoard) {
     EXPECT_TRUE(claims_ports(layout::pic_edge_level_port, layout::pic_edge_level_port_count));
     EXPECT_TRUE(claims_ports(layout::cmos_port, layout::cmos_port_count));
     EXPECT_TRUE(claims_ports(layout::fw_cfg_port, layout::fw_cfg_port_count));
-    EXPECT_TRUE(claims_ports(layout::acpi_pm_port, layout::acpi_pm_port_count));
+    EXPECT_TRUE(claims_ports(layout::acpi_pm_port, 64));
     EXPECT_TRUE(claims_ports(layout::pci_config_port, layout::pci_config_port_count));
 
     Bytes pins = {0x12, 10, 4}, irqs = {0x12, 10, 4};  // PackageOp, length, count, then BytePrefix values
     for (unsigned pin = 0; pin < layout::pci_pin_count; pin++) {
         pins.insert(pins.end(), {0x0a, static_cast<u8>(layout::pci_gsi(pin))});
-        irqs.insert(irqs.end(), {0x0a, static_cast<u8>(layout::pci_isa_irq(pin))});
+        irqs.insert(irqs.end(), {0x0a, static_cast<u8>(layout::pci_isa_irqs[pin])});
     }
     EXPECT_FALSE(std::ranges::search(dsdt, pins).empty());
     EXPECT_FALSE(std::ranges::search(dsdt, irqs).empty());
@@ -169,6 +171,52 @@ TEST_F(AcpiTables, DsdtAgreesWithTheBoard) {
     for (u64 value : {layout::pci_window_start, layout::pci_window_end - 1})
         for (unsigned i = 0; i < 4; i++) window.push_back(static_cast<u8>(value >> (8 * i)));
     EXPECT_FALSE(std::ranges::search(dsdt, window).empty());
+}
+
+/// What firmware does with the loader's files: the tables must come out as they are installed without it.
+TEST(AcpiLoader, FirmwareArrivesAtTheSameTables) {
+    const auto memory = *GuestMemory::create(2u << 20);
+    const auto rsdp = install_tables(*memory, 2);
+    ASSERT_TRUE(rsdp);
+    const u64 tables = rsdp->value + 64;
+    TableImage image = build_tables(2);
+    std::map<std::string, std::pair<std::vector<std::byte>*, u64>> files = {
+        {rsdp_file, {&image.rsdp, rsdp->value}}, {tables_file, {&image.tables, tables}}};
+    const auto script = loader_script(image);
+    ASSERT_EQ(script.size() % 128, 0u);
+    unsigned allocations = 0;
+    for (std::size_t at = 0; at < script.size(); at += 128) {
+        const auto* command = reinterpret_cast<const u8*>(script.data() + at);
+        const Bytes bytes(command, command + 128);
+        auto& file = *files.at(reinterpret_cast<const char*>(command + 4)).first;
+        switch (number(bytes, 0, 4)) {
+            case 1: allocations++; break;
+            case 2: {
+                const u64 base = files.at(reinterpret_cast<const char*>(command + 60)).second;
+                const u64 where = number(bytes, 116, 4);
+                u64 value = 0;
+                std::memcpy(&value, file.data() + where, bytes[120]);
+                value += base;
+                std::memcpy(file.data() + where, &value, bytes[120]);
+                break;
+            }
+            case 3: {
+                u8 total = 0;
+                const u64 first = number(bytes, 64, 4), size = number(bytes, 68, 4);
+                for (u64 i = first; i < first + size; i++)
+                    total = static_cast<u8>(total + std::to_integer<u8>(file.at(i)));
+                std::byte& checksum = file.at(number(bytes, 60, 4));
+                checksum = static_cast<std::byte>(std::to_integer<u8>(checksum) - total);
+                break;
+            }
+            default: FAIL() << "unknown command";
+        }
+    }
+    EXPECT_EQ(allocations, 2u);
+    std::vector<std::byte> installed(image.tables.size()), root(image.rsdp.size());
+    ASSERT_TRUE(memory->read({tables}, installed) && memory->read(*rsdp, root));
+    EXPECT_EQ(image.tables, installed);
+    EXPECT_EQ(image.rsdp, root);
 }
 
 TEST(AcpiInstall, FitsTheLargestBoardAndRefusesBeyond) {

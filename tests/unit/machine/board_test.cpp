@@ -201,6 +201,42 @@ TEST_F(Wired, TheTestDeviceDrivesInterruptLines) {
     EXPECT_EQ(cpu->mmio.read(layout::test_memory_base, 4), 8u);
 }
 
+TEST_F(Wired, FirmwareBeginsAtTheResetVectorAndCanShadowItself) {
+    auto made = Board::create({.memory_bytes = 16u << 20}, outside.resources(), outside.platform);
+    ASSERT_TRUE(made) << made.error().message;
+    board = std::move(*made);
+    cpu = board->vcpus().front().get();
+    std::vector<std::byte> image(0x20000, std::byte{0x90});
+    image[0x1fff0] = std::byte{0xea};
+    EXPECT_THAT(board->install_firmware(std::span(image).first(100)).error().message, HasSubstr("64 KiB"));
+    ASSERT_TRUE(board->install_firmware(image));
+    ASSERT_TRUE(take_pending_event(*cpu));
+    EXPECT_EQ(cpu->state.linear_rip(), 0xffff'fff0u);
+    const auto byte = [&](u64 at) { return cpu->linear.read<u8>({at}, Privilege::supervisor_any); };
+    EXPECT_EQ(byte(0xffff'fff0), 0xea);
+    EXPECT_EQ(byte(0xffff0), 0xea);
+    const auto pam0 = [&](u64 value) {
+        out(0xcf8, 4, 0x8000'0058), out(0xcfd, 1, value);
+        EXPECT_TRUE(take_pending_event(*cpu));
+    };
+    pam0(0x30);
+    EXPECT_EQ(byte(0xffff0), 0);
+    cpu->linear.write<u8>({0xffff0}, 0x77, Privilege::supervisor_any);
+    pam0(0x10);
+    cpu->linear.write<u8>({0xffff0}, 0x78, Privilege::supervisor_any);
+    EXPECT_EQ(byte(0xffff0), 0x77);
+    EXPECT_EQ(byte(0xffff'fff0), 0xea);
+}
+
+TEST_F(Wired, PciPinsReachBothKindsOfInterruptController) {
+    build(1, 1);
+    EXPECT_EQ(pci_read(layout::pci_piix_slot, 0), 0x7000'8086u);
+    EXPECT_EQ(pci_read(layout::pci_piix_slot, 0x60), 0x0b0b'0a0au);
+    EXPECT_EQ(in(layout::pic_edge_level_port + 1, 1), 0x0eu) << "9, 10 and 11 are level-triggered";
+    out(0xcf8, 4, 0x8000'0040 | layout::pci_piix_slot << 11 | layout::pci_power_function << 8);
+    EXPECT_EQ(in(0xcfc, 4), layout::acpi_pm_port | 1);
+}
+
 TEST_F(Wired, PciFunctionsAreConfigured) {
     build(1, 2);
     EXPECT_EQ(pci_read(layout::pci_host_bridge_slot, 0), 0x1237'8086u);
@@ -219,11 +255,12 @@ TEST_F(Wired, RefusesMoreDisksThanSlots) {
     const auto made = Board::create({.memory_bytes = 16u << 20, .cpus = 1},
                                     outside.resources(layout::maximum_disks + 1), outside.platform);
     ASSERT_FALSE(made);
-    EXPECT_THAT(made.error().message, HasSubstr("at most 30 disks, not 31"));
+    EXPECT_THAT(made.error().message, HasSubstr("at most 24 disks, not 25"));
 }
 
 TEST_F(Wired, ProcessorsHaveApicsOfTheirOwn) {
     build(3);
+    for (const auto& vcpu : board->vcpus()) vcpu->block.attention = 0;
     ASSERT_EQ(board->vcpus().size(), 3u);
     for (const auto& vcpu : board->vcpus()) {
         EXPECT_EQ(vcpu->apic->read_register(0x20) >> 24, vcpu->index);
@@ -232,9 +269,9 @@ TEST_F(Wired, ProcessorsHaveApicsOfTheirOwn) {
     cpu->apic->write_register(0xf0, 0x1ff);
     cpu->apic->write_register(0x310, 2u << 24);
     cpu->apic->write_register(0x300, 0x4609);  // SIPI to APIC id 2
-    EXPECT_EQ(board->vcpus()[2]->block.attention.load(), attention::startup);
+    EXPECT_EQ(board->vcpus()[2]->block.attention.load() & ~attention::memory_map, attention::startup);
     EXPECT_EQ(board->vcpus()[2]->startup_vector(), 9);
-    EXPECT_EQ(board->vcpus()[1]->block.attention.load(), 0u);
+    EXPECT_EQ(board->vcpus()[1]->block.attention.load() & ~attention::memory_map, 0u);
 }
 
 TEST_F(Wired, TheBiosEnvironmentHasATickAndHandlersThatReturn) {

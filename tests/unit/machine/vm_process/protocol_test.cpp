@@ -16,9 +16,15 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                                        .debug_exit_port = 0xf4,
                                        .test_device = true,
                                        .kernel_name = "vmlinuz"},
+                            .has_firmware = true,
+                            .has_video_bios = true,
+                            .has_kernel = true,
                             .has_initrd = true,
+                            .has_debug_console = true,
                             .disks = {{"a.img", true}, {"b.img", false}},
-                            .debugger = StartRequest::Debugger::awaited};
+                            .debugger = StartRequest::Debugger::awaited,
+                            .has_viewer = true,
+                            .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}}};
     const auto got = decode_start_request(encode(sent));
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->config.memory_bytes, sent.config.memory_bytes);
@@ -29,12 +35,15 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->config.debug_exit_port, 0xf4);
     EXPECT_TRUE(got->config.test_device);
     EXPECT_EQ(got->config.kernel_name, "vmlinuz");
-    EXPECT_TRUE(got->has_initrd);
+    EXPECT_TRUE(got->has_firmware && got->has_video_bios && got->has_kernel && got->has_initrd &&
+                got->has_debug_console);
     EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
     ASSERT_EQ(got->disks.size(), 2u);
     EXPECT_EQ(got->disks[0].name, "a.img");
     EXPECT_TRUE(got->disks[0].read_only);
-    EXPECT_EQ(got->descriptor_count(), 5u);
+    EXPECT_TRUE(got->has_viewer);
+    EXPECT_EQ(got->network_cards, sent.network_cards);
+    EXPECT_EQ(got->descriptor_count(), 11u);
 }
 
 TEST(Protocol, EndReportArrivesAsItWasSent) {
@@ -77,7 +86,8 @@ TEST(Protocol, CommandsAreChecked) {
     EXPECT_EQ(decode_command(encode(Command::attach_debugger)), Command::attach_debugger);
     EXPECT_FALSE(decode_command(std::vector<u8>{}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{0}).has_value());
-    EXPECT_FALSE(decode_command(std::vector<u8>{4}).has_value());
+    EXPECT_EQ(decode_command(encode(Command::attach_viewer)), Command::attach_viewer);
+    EXPECT_FALSE(decode_command(std::vector<u8>{5}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{1, 1}).has_value());
 }
 

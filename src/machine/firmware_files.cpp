@@ -1,0 +1,65 @@
+#include "machine/firmware_files.hpp"
+
+#include "machine/acpi/table_loader.hpp"
+#include "machine/board_layout.hpp"
+#include "machine/boot/memory_map.hpp"
+
+#include <cstring>
+
+namespace softmetal::machine {
+namespace {
+
+std::vector<u8> to_u8(std::span<const std::byte> bytes) {
+    std::vector<u8> copy(bytes.size());
+    if (!bytes.empty()) std::memcpy(copy.data(), bytes.data(), bytes.size());
+    return copy;
+}
+
+void append(std::vector<u8>& bytes, u64 value, unsigned size) {
+    for (unsigned i = 0; i < size; i++) bytes.push_back(static_cast<u8>(value >> (8 * i)));
+}
+
+/// Entries of the BIOS' memory map (ACPI 6.5, table 15.4): RAM only, holes and tables are firmware's to add.
+std::vector<u8> ram_map(u64 ram_bytes) {
+    constexpr auto ram = static_cast<u32>(MemoryType::ram);
+    std::vector<u8> map;
+    const auto entry = [&](u64 first, u64 size) {
+        append(map, first, 8);
+        append(map, size, 8);
+        append(map, ram, 4);
+    };
+    entry(0, low_ram_end(ram_bytes));
+    if (ram_bytes > low_memory_end) entry(high_memory_start, ram_bytes - low_memory_end);
+    return map;
+}
+
+/// A number, as firmware reads settings.
+std::vector<u8> number(u64 value) {
+    std::vector<u8> bytes;
+    append(bytes, value, 8);
+    return bytes;
+}
+
+}  // namespace
+
+Result<devices::FwCfgItems> firmware_files(const MachineConfig& config) {
+    devices::FwCfgItems items({.ram_bytes = config.memory_bytes, .cpus = static_cast<u16>(config.cpus)});
+    const acpi::TableImage tables = acpi::build_tables(config.cpus);
+    const struct {
+        const char* name;
+        std::vector<u8> content;
+    } files[] = {
+        {"etc/e820", ram_map(config.memory_bytes)},
+        {acpi::tables_file, to_u8(tables.tables)},
+        {acpi::rsdp_file, to_u8(tables.rsdp)},
+        {acpi::loader_file, to_u8(acpi::loader_script(tables))},
+        // The BIOS' screen and keyboard are on the first serial port, too.
+        {"etc/sercon-port", number(layout::com1_port)},
+    };
+    for (const auto& file : files)
+        if (auto added = items.add_file(file.name, file.content); !added)
+            return std::unexpected(added.error());
+    return items;
+}
+
+}  // namespace softmetal::machine
