@@ -84,6 +84,13 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("KIND")
         ->transform(one_of<NetworkKind>({{"nat", NetworkKind::nat}, {"none", NetworkKind::none}}))
         ->default_str("nat");
+    using machine::NetworkCardModel;
+    run->add_option("--network-card", options.network_card,
+                    "virtio, which is fast, or e1000, which older systems know")
+        ->type_name("MODEL")
+        ->transform(one_of<NetworkCardModel>(
+            {{"virtio", NetworkCardModel::virtio}, {"e1000", NetworkCardModel::e1000}}))
+        ->default_str("virtio");
     run->add_option("--forward", options.forwards,
                     "Lead a port of this computer to one of the guest: [ADDRESS:]HOST-PORT:GUEST-PORT[/udp]; "
                     "repeat it "

@@ -21,6 +21,7 @@ struct RunOptions {
     std::string command_line;
     std::vector<std::string> disks;
     NetworkKind network = NetworkKind::nat;
+    machine::NetworkCardModel network_card = machine::NetworkCardModel::virtio;
     std::vector<std::string> forwards;
     std::string capture;  // where the network's frames are written to; empty: nowhere
     std::string memory = "1G";

@@ -73,7 +73,7 @@ Result<> add_network(const RunOptions& options, RunInputs& inputs) {
         if (!options.capture.empty()) return fail("--capture: there is no network with --network none");
         return {};
     }
-    inputs.request.network_cards.push_back(mac_address(options));
+    inputs.request.network_cards.push_back({options.network_card, mac_address(options)});
     network::NetworkRequest& request = inputs.network.emplace();
     request.nat.name_server = network::name_server_of_host();
     for (const std::string& text : options.forwards) {

@@ -4,6 +4,7 @@
 #include "devices/debug_console/debug_console.hpp"
 #include "devices/debug_exit/debug_exit.hpp"
 #include "devices/debug_port/debug_port.hpp"
+#include "devices/e1000/e1000.hpp"
 #include "devices/fw_cfg/fw_cfg.hpp"
 #include "devices/hpet/hpet.hpp"
 #include "devices/i8042/i8042.hpp"
@@ -261,9 +262,13 @@ void Board::Parts::add_pci(const MachineResources& resources) {
     }
     for (unsigned i = 0; i < resources.network_cards.size(); i++) {
         const unsigned slot = layout::pci_first_network_slot + i;
-        const auto& [link, mac] = resources.network_cards[i];
-        plug(slot, std::make_unique<VirtioPci>(slot_surroundings(slot),
-                                               std::make_unique<devices::VirtioNet>(*link, mac)));
+        const NetworkCard& card = resources.network_cards[i];
+        if (card.model == NetworkCardModel::e1000)
+            plug(slot, std::make_unique<devices::E1000>(slot_surroundings(slot), *card.link, card.mac));
+        else
+            plug(slot,
+                 std::make_unique<VirtioPci>(slot_surroundings(slot),
+                                             std::make_unique<devices::VirtioNet>(*card.link, card.mac)));
     }
     const auto* const rom = reinterpret_cast<const u8*>(resources.video_bios.data());
     auto adapter = std::make_unique<devices::Vga>(

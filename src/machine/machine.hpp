@@ -44,9 +44,12 @@ struct MachineConfig {
 /// The error says that there is no such model, or that this host cannot be it.
 [[nodiscard]] Result<> check_cpu_model(std::string_view name);
 
+enum class NetworkCardModel : u8 { virtio, e1000 };
+
 struct NetworkCard {
-    bus::NetworkLink* link = nullptr;
+    NetworkCardModel model = NetworkCardModel::virtio;
     std::array<u8, 6> mac{};
+    bus::NetworkLink* link = nullptr;
 };
 
 /// What the machine is given to work with. References and pointers must outlive it.
@@ -56,13 +59,13 @@ struct MachineResources {
     bus::TimerFactory& timers;
     const bus::Clock& clock;
     std::vector<bus::BlockStore*> disks;
-    std::vector<NetworkCard> network_cards = {};
     std::function<void(std::span<std::byte>)> entropy;
     i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
     std::vector<std::byte> firmware = {};
     std::vector<std::byte> video_bios = {};    // the display adapter's expansion ROM
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
+    std::vector<NetworkCard> network_cards = {};
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };

@@ -62,6 +62,10 @@ class Generator {
         if (random_.percent(5)) s.ds = segments::usable_selector(random_);
         if (random_.percent(5)) s.es = segments::usable_selector(random_);
         s.gs = random_.percent(50) ? segments::data16 : segments::usable_selector(random_);
+        s.fs = random_.percent(50) ? u16{0} : segments::usable_selector(random_);
+        constexpr auto stacks =
+            std::to_array<u16>({segments::stack32, segments::stack16, segments::stack_down});
+        s.ss = random_.percent(80) ? segments::user_data : random_.one_of(stacks);
     }
 
     // --- encoding

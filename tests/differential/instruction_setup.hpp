@@ -47,6 +47,9 @@ class InstructionSetup {
     void set_free(unsigned n, u64 value);
     [[nodiscard]] u64 code_target();
     [[nodiscard]] u64 stack_pointer();
+    /// Where the stack pointer points to.
+    [[nodiscard]] u64 stack_top();
+    void int_vector();
     void implicit_address(const ZydisDecodedOperand& o);
     void counters();
     void string_contents();

@@ -23,9 +23,9 @@ inline constexpr u64 stack = 0x1005'0000;  // two writable pages
 inline constexpr u64 instruction = code + 0x800;
 }  // namespace layout
 
-/// Segment registers a case may choose; CS and SS are flat.
+/// Segment registers a case may choose; CS is flat.
 struct DataSelectors {
-    u16 ds = 0, es = 0, gs = 0;
+    u16 ds = 0, es = 0, fs = 0, gs = 0, ss = 0;
 };
 
 struct Page {

@@ -57,6 +57,9 @@ std::vector<u8> encode(const StartRequest& request) {
     json disks = json::array();
     for (const StartRequest::Disk& disk : request.disks)
         disks.push_back({{"name", disk.name}, {"read_only", disk.read_only}});
+    json cards = json::array();
+    for (const StartRequest::Card& card : request.network_cards)
+        cards.push_back({{"model", static_cast<u64>(card.model)}, {"mac", card.mac}});
     const std::optional<u16> port = request.config.debug_exit_port;
     // CBOR rather than text: a kernel command line may hold bytes that are not UTF-8.
     return json::to_cbor({{"memory_bytes", request.config.memory_bytes},
@@ -74,7 +77,7 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"has_initrd", request.has_initrd},
                           {"has_debug_console", request.has_debug_console},
                           {"disks", disks},
-                          {"network_cards", request.network_cards},
+                          {"network_cards", cards},
                           {"debugger", static_cast<u64>(request.debugger)},
                           {"has_viewer", request.has_viewer}});
 }
@@ -104,7 +107,11 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();
         request.has_debug_console = message.at("has_debug_console").get<bool>();
-        request.network_cards = message.at("network_cards").get<std::vector<std::array<u8, 6>>>();
+        for (const json& card : message.at("network_cards")) {
+            const auto model = checked(card.at("model"), NetworkCardModel::e1000);
+            if (!model) return std::nullopt;
+            request.network_cards.push_back({*model, card.at("mac").get<std::array<u8, 6>>()});
+        }
         for (const json& disk : message.at("disks"))
             request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>()});
         return request;

@@ -31,7 +31,12 @@ struct StartRequest {
     enum class Debugger : u8 { none, allowed, awaited };
     Debugger debugger = Debugger::none;
     bool has_viewer = false;
-    std::vector<std::array<u8, 6>> network_cards;  // their MAC addresses
+    struct Card {
+        NetworkCardModel model = NetworkCardModel::virtio;
+        std::array<u8, 6> mac{};
+        bool operator==(const Card&) const = default;
+    };
+    std::vector<Card> network_cards;
     [[nodiscard]] std::size_t descriptor_count() const {
         return 1 + std::size_t{has_firmware} + std::size_t{has_video_bios} + std::size_t{has_kernel} +
                std::size_t{has_initrd} + std::size_t{has_debug_console} + disks.size() +

@@ -131,10 +131,10 @@ class VmProcess {
         disks_ = std::move(*disks);
         resources.disks = disks_->stores();
         next += request.disks.size();
-        for (const auto& mac : request.network_cards) {
+        for (const StartRequest::Card& card : request.network_cards) {
             auto link = network::SocketLink::create(*loop_, std::move(order_.descriptors[next++]));
             if (!link) return std::unexpected(link.error());
-            resources.network_cards.push_back({link->get(), mac});
+            resources.network_cards.push_back({card.model, card.mac, link->get()});
             network_links_.push_back(std::move(*link));
         }
 

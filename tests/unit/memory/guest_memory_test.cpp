@@ -70,11 +70,11 @@ TEST(GuestMemory, DevicesSeeWhatProcessorsSee) {
 TEST(GuestMemory, CodeMarksAreOfRamOnly) {
     const auto memory = make(2 * mib);
     ASSERT_TRUE(memory->install_firmware(numbered_firmware(32)));
-    memory->mark_code({0xffff'f000});
+    memory->mark_code({0xffff'f000}, 0);
     EXPECT_FALSE(memory->holds_code({0xffff'f000}));
-    memory->mark_code({0x5000});
+    memory->mark_code({0x5000}, 0);
     EXPECT_TRUE(memory->holds_code({0x5fff}));
-    memory->unmark_code({0x5000});
+    memory->unmark_code({0x5000}, 0);
     EXPECT_FALSE(memory->holds_code({0x5000}));
 }
 

@@ -24,7 +24,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                             .disks = {{"a.img", true}, {"b.img", false}},
                             .debugger = StartRequest::Debugger::awaited,
                             .has_viewer = true,
-                            .network_cards = {{2, 0, 0, 0, 0, 1}}};
+                            .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}}};
     const auto got = decode_start_request(encode(sent));
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->config.memory_bytes, sent.config.memory_bytes);
