@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The screen, keyboard and mouse of a whole machine, as a VNC viewer and softmetal screenshot meet them."""
 import argparse
+import atexit
 import pathlib
 import queue
 import random
@@ -30,6 +31,7 @@ class Machine:
         self.process = subprocess.Popen(
             [program, "run", "--kernel", guest, "--memory", "64M", "--vnc", self.address, "--control", self.control, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)  # a test that fails leaves nothing running
         self.lines = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         self.expect("ready")
