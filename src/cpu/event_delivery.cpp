@@ -94,6 +94,7 @@ void deliver_software_interrupt(Vcpu& vcpu, u8 vector, SoftwareInterrupt kind) {
     const GateEvent event{.vector = vector,
                           .checks_gate_privilege = kind != SoftwareInterrupt::int1,
                           .int_n = kind == SoftwareInterrupt::int_n,
+                          .software = true,
                           .flags = vcpu.state.rflags};
     enter_handler(vcpu, event);
     vcpu.state.shadow = InterruptShadow::none;

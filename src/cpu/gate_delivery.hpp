@@ -1,5 +1,5 @@
 // The steps behind event_delivery.hpp: entering one handler in one mode. All raise GuestException before they
-// change anything.
+// change anything, or, behind a task gate, in the new task.
 #pragma once
 
 #include "cpu/vcpu.hpp"
@@ -13,6 +13,7 @@ struct GateEvent {
     u8 vector = 0;
     bool checks_gate_privilege = false;  // INT n, INT3, INTO: the gate's DPL must allow it
     bool int_n = false;                  // in V86 mode, IOPL must allow it
+    bool software = false;               // an instruction asked for it
     std::optional<u32> error_code{};
     u64 flags = 0;  // as the frame shows them
 };

@@ -19,8 +19,8 @@ constexpr unsigned table_number(Access access, Privilege p) {
 
 }  // namespace
 
-Mmu::Mmu(CpuState& state, Tlb& tlb, GuestMemory& memory, Counters& counters)
-    : state_(state), tlb_(tlb), memory_(memory), counters_(counters) {
+Mmu::Mmu(unsigned vcpu, CpuState& state, Tlb& tlb, GuestMemory& memory, Counters& counters)
+    : vcpu_(vcpu), state_(state), tlb_(tlb), memory_(memory), counters_(counters) {
     for (unsigned n = 0; n < table_count; n++) table(n).clear();
 }
 
@@ -44,7 +44,8 @@ bool Mmu::allowed(PageMapping m, Access access, Privilege p) const {
     return access == Access::read || m.has(PageMapping::writable) || !(state_.cr0 & cr0::wp);
 }
 
-std::expected<PageMapping, GuestException> Mmu::lookup(GuestLinear a, Access access, Privilege p) {
+std::expected<PageMapping, GuestException> Mmu::lookup(GuestLinear a, Access access, Privilege p,
+                                                       CodeWrites code_writes) {
     namespace error = x86::page_fault_error;
     if (!state_.paging())
         return PageMapping{(a.value & 0xfffff000 & address_mask_) | PageMapping::user |
@@ -73,7 +74,11 @@ std::expected<PageMapping, GuestException> Mmu::lookup(GuestLinear a, Access acc
             return std::unexpected(
                 GuestException{.vector = x86::Vector::page_fault, .error_code = code, .cr2 = a.value});
         }
-        if (!used.set_accessed(memory_, access == Access::write)) continue;
+        using Marked = UsedEntries::Marked;
+        const Marked marked =
+            used.set_accessed(memory_, vcpu_, access == Access::write, code_writes == CodeWrites::announced);
+        if (marked == Marked::entry_changed) continue;
+        if (marked == Marked::in_code_page) return std::unexpected(GuestException{});
         if (access == Access::write) walk.mapping.value |= PageMapping::dirty;
         if (walk.size_shift > large_region_shift)
             giant_pages_.add(a);
@@ -84,8 +89,9 @@ std::expected<PageMapping, GuestException> Mmu::lookup(GuestLinear a, Access acc
     }
 }
 
-std::expected<Mmu::Translation, GuestException> Mmu::translate(GuestLinear a, Access access, Privilege p) {
-    const auto mapping = lookup(a, access, p);
+std::expected<Mmu::Translation, GuestException> Mmu::translate(GuestLinear a, Access access, Privilege p,
+                                                               CodeWrites code_writes) {
+    const auto mapping = lookup(a, access, p, code_writes);
     if (!mapping) return std::unexpected(mapping.error());
     return Translation{{mapping->physical_page() | a.offset()}, mapping->has(PageMapping::global)};
 }
@@ -103,9 +109,9 @@ std::optional<GuestPhysical> Mmu::peek(GuestLinear a) const {
 }
 
 // flatten: nothing this reaches may be a copy that another file compiled with vector registers.
-[[gnu::flatten]] std::expected<Mmu::Fill, GuestException> Mmu::fill(GuestLinear a, Access access,
-                                                                    Privilege p) {
-    const auto mapping = lookup(a, access, p);
+[[gnu::flatten]] std::expected<Mmu::Fill, GuestException> Mmu::fill(GuestLinear a, Access access, Privilege p,
+                                                                    CodeWrites code_writes) {
+    const auto mapping = lookup(a, access, p, code_writes);
     if (!mapping) return std::unexpected(mapping.error());
     const GuestPhysical physical{mapping->physical_page() | a.offset()};
     u8* const host = memory_.page(physical);
@@ -119,8 +125,8 @@ std::optional<GuestPhysical> Mmu::peek(GuestLinear a) const {
     // Reads and writes mostly come to the same pages: enter both rights where both exist.
     insert(table_number(Access::read, p), a, host, global);
     const bool may_write = mapping->has(PageMapping::dirty) && memory_.writable_page(physical) == host &&
-                           !memory_.holds_code(physical) &&
-                           (access == Access::write || allowed(*mapping, Access::write, p));
+                           (access == Access::write || allowed(*mapping, Access::write, p)) &&
+                           memory_.admit_writer(physical, vcpu_);
     if (may_write) {
         if (write_observer_) write_observer_->page_becomes_writable(host);
         insert(table_number(Access::write, p), a, host, global);

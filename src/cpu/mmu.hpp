@@ -37,9 +37,15 @@ class PageWriteObserver {
     virtual void page_becomes_writable(u8* host_page) = 0;
 };
 
+/// Setting A and D bits may write to a page that holds translated code. `refused`: an error then too, of no
+/// meaning for the guest. For callers that may not call observers, since guest vector state is in the
+/// registers.
+enum class CodeWrites : u8 { announced, refused };
+
 class Mmu {
  public:
-    Mmu(CpuState& state, Tlb& tlb, GuestMemory& memory, Counters& counters);
+    /// Of the vCPU with that index.
+    Mmu(unsigned vcpu, CpuState& state, Tlb& tlb, GuestMemory& memory, Counters& counters);
 
     struct Translation {
         GuestPhysical physical;  // of the very byte asked for
@@ -48,8 +54,8 @@ class Mmu {
     /// Walks the tables (or the identity without paging), checks rights, sets A and D by compare-exchange.
     /// The error is a complete #PF (or #GP for an address that is not canonical). Any size of access within
     /// one page.
-    [[nodiscard]] std::expected<Translation, GuestException> translate(GuestLinear a, Access access,
-                                                                       Privilege p);
+    [[nodiscard]] std::expected<Translation, GuestException> translate(
+        GuestLinear a, Access access, Privilege p, CodeWrites code_writes = CodeWrites::announced);
 
     /// Where `a` lies, without checks of rights, without setting A and D, without the TLB. None where it is
     /// not mapped. For debuggers.
@@ -62,7 +68,8 @@ class Mmu {
         GuestPhysical physical;
         u8* host = nullptr;
     };
-    [[nodiscard]] std::expected<Fill, GuestException> fill(GuestLinear a, Access access, Privilege p);
+    [[nodiscard]] std::expected<Fill, GuestException> fill(GuestLinear a, Access access, Privilege p,
+                                                           CodeWrites code_writes = CodeWrites::announced);
 
     /// The rights of an ordinary data access now (CPL, SMAP, AC); of an implicit one (descriptor tables,
     /// TSS).
@@ -111,8 +118,8 @@ class Mmu {
         std::array<u64, tlb_entries / 64> local{}, global{};
     };
 
-    [[nodiscard]] std::expected<PageMapping, GuestException> lookup(GuestLinear a, Access access,
-                                                                    Privilege p);
+    [[nodiscard]] std::expected<PageMapping, GuestException> lookup(GuestLinear a, Access access, Privilege p,
+                                                                    CodeWrites code_writes);
     [[nodiscard]] bool allowed(PageMapping mapping, Access access, Privilege p) const;
     [[nodiscard]] TlbTable& table(unsigned number);
     void insert(unsigned table_number, GuestLinear a, u8* host_page, bool global);
@@ -141,6 +148,7 @@ class Mmu {
         std::array<u64, (hash_mask + 1) / 64> seen_{};
     };
 
+    const unsigned vcpu_;
     CpuState& state_;
     Tlb& tlb_;
     GuestMemory& memory_;

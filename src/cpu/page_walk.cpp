@@ -124,19 +124,22 @@ bool exchange(T& entry, u64 old_value, u64 new_value) {
 
 }  // namespace
 
-bool UsedEntries::set_accessed(GuestMemory& memory, bool dirty) {
+UsedEntries::Marked UsedEntries::set_accessed(GuestMemory& memory, unsigned vcpu, bool dirty, bool announce) {
     for (unsigned i = 0; i < count_; i++) {
         const Entry& e = entries_[i];
         const bool leaf = i + 1 == count_;
         const u64 wanted = e.value | pte::accessed | (dirty && leaf ? pte::dirty : 0);
         if (wanted == e.value) continue;
         if (memory.writable_pointer(e.where) != e.host) continue;  // firmware keeps its bits
-        memory.about_to_write(e.where, e.wide ? 8 : 4);
+        if (!memory.admit_writer(e.where, vcpu)) {
+            if (!announce) return Marked::in_code_page;
+            memory.about_to_write(e.where, e.wide ? 8 : 4);
+        }
         if (!(e.wide ? exchange(entry64(e.host), e.value, wanted)
                      : exchange(entry32(e.host), e.value, wanted)))
-            return false;
+            return Marked::entry_changed;
     }
-    return true;
+    return Marked::yes;
 }
 
 PageWalk walk_page_tables(const CpuState& state, const GuestMemory& memory, GuestLinear a, u64 address_mask,

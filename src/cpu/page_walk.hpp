@@ -22,9 +22,11 @@ class UsedEntries {
     void add(GuestPhysical where, u8* host, u64 value, bool wide) {
         if (host) entries_[count_++] = {where, host, value, wide};
     }
-    /// Sets A in all, D in the last (the leaf) for a write. False where an entry has changed since it was
-    /// read: walk again.
-    [[nodiscard]] bool set_accessed(GuestMemory& memory, bool dirty);
+    enum class Marked : u8 { yes, entry_changed, in_code_page };
+    /// Sets A in all, D in the last (the leaf) for a write. entry_changed: since it was read; walk again.
+    /// in_code_page: nothing was done, since a page that holds code would be written to; only where
+    /// `announce` is false.
+    [[nodiscard]] Marked set_accessed(GuestMemory& memory, unsigned vcpu, bool dirty, bool announce);
 
  private:
     struct Entry {

@@ -52,7 +52,8 @@ void enter_protected_mode_handler(Vcpu& vcpu, const GateEvent& event) {
     if (event.checks_gate_privilege && gate.dpl() < cpl) raise_gp(gate_code);
     if (!gate.present()) raise(Vector::segment_not_present, gate_code);
     if (gate_type == type::task_gate)
-        return switch_task(vcpu, gate.gate_selector(), TaskSwitch::event, event.error_code);
+        return switch_task(vcpu, gate.gate_selector(), event.software ? TaskSwitch::call : TaskSwitch::event,
+                           event.error_code);
 
     const bool wide = gate_type & 8;  // types 14 and 15
     const unsigned slot = wide ? 4 : 2;

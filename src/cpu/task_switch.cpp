@@ -212,6 +212,7 @@ void switch_task(Vcpu& vcpu, u16 selector, TaskSwitch kind, std::optional<u32> e
     try {
         complete_task(vcpu, task, load_cr3, new_task.layout.slot, error_code);
     } catch (const GuestException& e) {
+        if (kind == TaskSwitch::event) throw;
         deliver_exception(vcpu, e);
     }
 }

@@ -7,11 +7,12 @@
 
 namespace softmetal {
 
-enum class TaskSwitch : u8 { jump, call, event, iret };
+enum class TaskSwitch : u8 { jump, call, event, iret };  // INT n is a call
 
 /// Switches to the task whose TSS `selector` names; a task gate's privilege the caller has checked. Raises
 /// while the old task can still be left alone; once the new one is in, its own faults are delivered in it.
-/// RIP is already the old task's return address. `error_code` is pushed for an event that has one.
+/// Those of an event's are raised: they are faults in the delivery of the event. RIP is already the old
+/// task's return address. `error_code` is pushed for an event that has one.
 void switch_task(Vcpu& vcpu, u16 selector, TaskSwitch kind, std::optional<u32> error_code = {});
 
 /// IRET with NT set: back to the task the current TSS links to.

@@ -2,6 +2,8 @@
 
 #include "cpu/system_registers.hpp"
 
+#include <thread>
+
 namespace softmetal {
 
 namespace {
@@ -30,7 +32,7 @@ Vcpu::Vcpu(unsigned vcpu_index, const CpuModel& cpu_model, Surroundings surround
       clock(surroundings.clock),
       block(allocate_block()),
       state(block.state),
-      mmu(block.state, block.tlb, surroundings.memory, counters),
+      mmu(vcpu_index, block.state, block.tlb, surroundings.memory, counters),
       linear(*this) {
     mmu.keep_out_for(debugger);
     reset();
@@ -139,6 +141,16 @@ void Vcpu::open_interrupt_window() {
 void Vcpu::stop_for_debugger(const DebuggerStop& stop) {
     debugger.note(stop);
     request(attention::debugger);
+}
+
+void Vcpu::spin_wait() {
+    // About the time of a switch to another thread and back: a short wait does not pay for one, a long one is
+    // not made much longer.
+    constexpr u32 spins_per_yield = 128;
+    if (++spins_ % spins_per_yield == 0)
+        std::this_thread::yield();
+    else
+        asm volatile("pause");
 }
 
 void Vcpu::wait_for_attention() { block.attention.wait(0); }

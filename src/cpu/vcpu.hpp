@@ -30,7 +30,8 @@ inline constexpr u32 startup = 1u << 3;       // vector in Vcpu::startup_vector
 inline constexpr u32 stop = 1u << 4;          // somebody stops all vCPUs, or the machine ends
 inline constexpr u32 debugger = 1u << 5;      // a debugger single-steps, or has a reason to stop
 inline constexpr u32 address_mask = 1u << 6;  // the A20 gate moved: Vcpu::address_mask
-inline constexpr u32 memory_map = 1u << 7;    // other memory answers at some addresses than before
+inline constexpr u32 code = 1u << 7;          // others write to translated code, or are about to translate
+inline constexpr u32 memory_map = 1u << 8;    // other memory answers at some addresses than before
 }  // namespace attention
 
 /// What translated code reaches through its segment base, and the interpreter directly. Standard layout.
@@ -118,6 +119,9 @@ class Vcpu final : public bus::CpuInterruptPort {
     }
     /// Sleeps until attention is non-zero or `stop` has been requested. The vCPU's thread.
     void wait_for_attention();
+    /// PAUSE: the guest waits for another vCPU, which may be waiting for a core of the host's. The vCPU's
+    /// thread.
+    void spin_wait();
     /// What a debugger asked to be told has happened: the run loop stops the machine at the next instruction
     /// boundary. The vCPU's thread.
     void stop_for_debugger(const DebuggerStop& stop);
@@ -133,6 +137,7 @@ class Vcpu final : public bus::CpuInterruptPort {
     void set_initial_state();
     void open_interrupt_window();
 
+    u32 spins_ = 0;  // PAUSEs so far
     std::atomic<u8> startup_vector_{0};
     /// That wait. Two may: a processor that is slow to look would lose what hardware had taken at once and
     /// latched behind it.

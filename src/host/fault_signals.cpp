@@ -29,7 +29,7 @@ struct Route {
     std::atomic<FaultHandler> handler{nullptr};
     std::atomic<void*> owner{nullptr};
 };
-std::array<Route, 64> routes;
+std::array<Route, 256> routes;
 std::mutex routes_mutex;
 
 constexpr std::array<int, 4> fault_signals = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
@@ -93,7 +93,7 @@ void route_faults(const void* code, u64 size, FaultHandler handler, void* owner)
         route.size.store(size, std::memory_order_release);
         return;
     }
-    std::abort();  // 64 engines at once in one process: the caller's bug, not a guest's
+    std::abort();  // 256 at once in one process: the caller's bug, not a guest's
 }
 
 void forget_faults(const void* code) {

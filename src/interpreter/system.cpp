@@ -128,7 +128,7 @@ void flush_line(Vcpu& vcpu, const Instruction& i, void*) {
 }
 
 void nothing(Vcpu&, const Instruction&, void*) {}
-void pause(Vcpu&, const Instruction&, void*) { asm volatile("pause"); }
+void pause(Vcpu& vcpu, const Instruction&, void*) { vcpu.spin_wait(); }
 void full_fence(Vcpu&, const Instruction&, void*) { asm volatile("mfence" ::: "memory"); }
 
 void halt(Vcpu& vcpu, const Instruction&, void*) {

@@ -5,23 +5,32 @@
 #include "monitor/lockstep_engine.hpp"
 #include "monitor/translator_engine.hpp"
 
+#include <algorithm>
+
 namespace softmetal::machine {
 
 using EngineResult = Result<std::unique_ptr<monitor::Engine>>;
 
-EngineResult choose_engine(const MachineConfig& config, Vcpu& vcpu) {
+namespace {
+
+/// Each vCPU has a cache of its own; many share a reasonable sum, which costs memory only as it is filled.
+u64 cache_bytes(unsigned cpus) { return std::max<u64>((u64{512} << 20) / std::max(cpus, 4u), u64{32} << 20); }
+
+}  // namespace
+
+EngineResult choose_engine(const MachineConfig& config, Vcpu& vcpu, monitor::CodeCoherence& coherence) {
     if (config.lockstep && config.mode == Mode::interpret)
         return fail(
             "lockstep compares the translator with the interpreter: it needs the mode \"automatic\" or "
             "\"translate\"");
-    // A page's translations are known to the vCPU that made them only: another one could write there unseen.
-    const bool translator_can = config.cpus == 1;
-    if (!translator_can && (config.lockstep || config.mode == Mode::translate))
-        return fail("the translator runs machines of one processor: use one, or the mode \"interpret\"");
+    if (config.lockstep && config.cpus != 1)
+        return fail(
+            "lockstep compares the engines of one processor: other processors would write in between");
     if (const auto ready = interpreter::prepare_native_execution(); !ready)
         return std::unexpected(ready.error());
-    if (config.lockstep) return monitor::LockstepEngine::create(vcpu, {});
-    if (translator_can && config.mode != Mode::interpret) return monitor::TranslatorEngine::create(vcpu, {});
+    if (config.lockstep) return monitor::LockstepEngine::create(vcpu, {}, coherence);
+    if (config.mode != Mode::interpret)
+        return monitor::TranslatorEngine::create(vcpu, {.cache_bytes = cache_bytes(config.cpus)}, coherence);
     return std::make_unique<monitor::InterpreterEngine>(vcpu);
 }
 

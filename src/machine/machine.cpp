@@ -95,6 +95,7 @@ struct Machine::Parts final : bus::PlatformControl {
     std::unique_ptr<Board> board;
     mutable monitor::StopGate gate;
     std::optional<monitor::DebugControl> debug;
+    std::optional<monitor::CodeCoherence> coherence;
     std::vector<std::unique_ptr<monitor::Engine>> engines;  // one a vCPU
 
     std::mutex mutex;
@@ -145,8 +146,9 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
     parts->board = std::move(*board);
     parts->debug.emplace(parts->gate, resources.time_control);
     if (auto r = boot(*parts->board, config, resources); !r) return std::unexpected(r.error());
+    parts->coherence.emplace(parts->board->memory());
     for (const auto& vcpu : parts->board->vcpus()) {
-        auto engine = choose_engine(config, *vcpu);
+        auto engine = choose_engine(config, *vcpu, *parts->coherence);
         if (!engine) return std::unexpected(engine.error());
         parts->engines.push_back(std::move(*engine));
         parts->gate.add(*vcpu);

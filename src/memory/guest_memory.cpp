@@ -11,16 +11,18 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes) {
         return fail(fmt::format("guest memory of {} bytes is not a whole number of pages", ram_bytes));
     auto ram = host::SharedMemory::create("guest-ram", ram_bytes);
     if (!ram) return std::unexpected(ram.error());
-    return std::unique_ptr<GuestMemory>(new GuestMemory(std::move(*ram)));
+    CodePages code_pages((ram_bytes >> page_shift) + 1);  // one for firmware
+    if (!code_pages.valid()) return fail(fmt::format("no memory to keep account of {} bytes", ram_bytes));
+    return std::unique_ptr<GuestMemory>(new GuestMemory(std::move(*ram), std::move(code_pages)));
 }
 
-GuestMemory::GuestMemory(host::SharedMemory ram)
+GuestMemory::GuestMemory(host::SharedMemory ram, CodePages code_pages)
     : ram_(std::move(ram)),
       host_(ram_.data()),
       ram_bytes_(ram_.size()),
       low_bytes_(std::min(ram_.size(), low_memory_end)),
       high_bytes_(ram_.size() - low_bytes_),
-      code_(std::make_unique<std::atomic<u8>[]>(ram_.size() >> page_shift)) {
+      code_pages_(std::move(code_pages)) {
     shadow(video_window_end, chipset_window_end - video_window_end, true, true);
 }
 

@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "bus/dma.hpp"
 #include "host/shared_memory.hpp"
+#include "memory/code_pages.hpp"
 
 #include <array>
 #include <atomic>
@@ -33,7 +34,8 @@ inline constexpr u64 low_firmware_bytes = 0x20000;
 class CodeWriteObserver {
  public:
     virtual ~CodeWriteObserver() = default;
-    virtual void code_about_to_change(GuestPhysical address, u64 size) = 0;
+    /// `translators` is the mask of vCPUs that have translated from the page. Within one page.
+    virtual void code_about_to_change(GuestPhysical address, u64 size, u64 translators) = 0;
 };
 
 class GuestMemory final : public bus::DmaView {
@@ -86,20 +88,28 @@ class GuestMemory final : public bus::DmaView {
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
 
-    // --- code pages
-    //
-    // A page of RAM is marked before its bytes are read for translation. Whoever is about to write RAM and
-    // may hit a code page calls about_to_write first; write access to such a page is never cached in a TLB.
-    // Firmware does not change and is never marked.
+    // --- code pages (memory/code_pages.hpp); of RAM. Write access to a page that holds code is never
+    // cached in a TLB: whoever is about to write RAM and may hit one calls about_to_write first.
+    // Firmware does not change: all of it is one page that nobody writes to.
 
-    [[nodiscard]] bool holds_code(GuestPhysical address) const {
-        const u64 number = page_number(address);
-        return number < ram_bytes_ >> page_shift && code_[number].load(std::memory_order_acquire) != 0;
+    [[nodiscard]] bool holds_code(GuestPhysical a) const {
+        return code_pages_.translators(page_number(a)) != 0;
     }
-    void mark_code(GuestPhysical address) { set_code_mark(address, 1); }
-    void unmark_code(GuestPhysical address) { set_code_mark(address, 0); }
-    void about_to_write(GuestPhysical address, u64 size) {
-        if (holds_code(address) && observer_) observer_->code_about_to_change(address, size);
+    [[nodiscard]] bool holds_code_of(GuestPhysical a, unsigned vcpu) const {
+        return code_pages_.translators(page_number(a)) & bit(vcpu);
+    }
+    /// The result is the other vCPUs whose write access must be revoked before the bytes are read.
+    u64 mark_code(GuestPhysical a, unsigned vcpu) { return code_pages_.add_translator(page_number(a), vcpu); }
+    void unmark_code(GuestPhysical a, unsigned vcpu) { code_pages_.remove_translator(page_number(a), vcpu); }
+    /// Before a vCPU gets write access, or writes without. False where the page holds code.
+    [[nodiscard]] bool admit_writer(GuestPhysical a, unsigned vcpu) {
+        return code_pages_.add_writer(page_number(a), vcpu) == 0;
+    }
+    void dismiss_writer(GuestPhysical a, unsigned vcpu) { code_pages_.remove_writer(page_number(a), vcpu); }
+
+    void about_to_write(GuestPhysical a, u64 size) {
+        const u64 translators = code_pages_.translators(page_number(a));
+        if (translators && observer_) observer_->code_about_to_change(a, size, translators);
     }
     void observe_code_writes(CodeWriteObserver* observer) { observer_ = observer; }
 
@@ -109,21 +119,17 @@ class GuestMemory final : public bus::DmaView {
         std::atomic<u8*> reads{nullptr}, writes{nullptr};
     };
 
-    GuestMemory(host::SharedMemory ram);
+    GuestMemory(host::SharedMemory ram, CodePages code_pages);
     [[nodiscard]] const WindowPage& window_page(u64 address) const {
         return window_[(address - video_window_start) >> page_shift];
     }
     /// The firmware that also lies at this page of the chipset's window; null where there is none.
     [[nodiscard]] u8* low_firmware(u64 address) const;
-    /// Index into code_; beyond its end for what is not RAM.
+    /// In code_pages_: of a RAM page, or of firmware.
     [[nodiscard]] u64 page_number(GuestPhysical a) const {
         if (a.value < low_bytes_) return a.value >> page_shift;
-        if (a.value < high_memory_start) return ~u64{0};
-        return (a.value - high_memory_start + low_bytes_) >> page_shift;
-    }
-    void set_code_mark(GuestPhysical address, u8 mark) {
-        const u64 number = page_number(address);
-        if (number < ram_bytes_ >> page_shift) code_[number].store(mark, std::memory_order_seq_cst);
+        const u64 high = a.value - high_memory_start;
+        return (a.value >= high_memory_start ? high + low_bytes_ : ram_bytes_) >> page_shift;
     }
 
     host::SharedMemory ram_;
@@ -135,7 +141,7 @@ class GuestMemory final : public bus::DmaView {
     std::optional<host::SharedMemory> firmware_file_;
     u8* firmware_ = nullptr;
     u64 firmware_start_ = high_memory_start, firmware_bytes_ = 0;
-    std::unique_ptr<std::atomic<u8>[]> code_;
+    CodePages code_pages_;
     CodeWriteObserver* observer_ = nullptr;
 };
 

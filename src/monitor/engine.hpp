@@ -24,8 +24,11 @@ class Engine {
     /// How often which instruction left the engine's fast path, most frequent first. While the vCPU is
     /// stopped.
     [[nodiscard]] virtual std::vector<std::pair<std::string, u64>> fallback_profile() const { return {}; }
-    /// The vCPU's thread, before the first run() and after every attention::stop: what other threads have
-    /// left for this engine is done now.
+    // The vCPU's thread, between instructions.
+    /// No instruction is run until catch_up(): nobody needs to wait for this vCPU.
+    virtual void rest() {}
+    /// What other threads have left for this engine is done now. Before the first run(), after rest(), and on
+    /// attention::code.
     virtual void catch_up() {}
 };
 

@@ -2,11 +2,11 @@
 // of ours: slow.
 #pragma once
 
-#include "monitor/code_write_inbox.hpp"
+#include "monitor/code_coherence.hpp"
 #include "monitor/engine.hpp"
 #include "translator/lockstep.hpp"
 
-#include <optional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -16,14 +16,16 @@ namespace softmetal::monitor {
 class LockstepEngine final : public Engine {
  public:
     [[nodiscard]] static Result<std::unique_ptr<LockstepEngine>> create(Vcpu& vcpu,
-                                                                        Translator::Options options) {
+                                                                        Translator::Options options,
+                                                                        CodeCoherence& coherence) {
         options.chain = false;
         options.threshold = 0;
         auto engine = std::unique_ptr<LockstepEngine>(new LockstepEngine(vcpu));
         auto translator = Translator::create(vcpu, engine->interpreter_, options);
         if (!translator) return std::unexpected(translator.error());
         engine->translator_ = std::move(*translator);
-        engine->inbox_.emplace(vcpu, *engine->translator_);
+        engine->coherence_ = &coherence.add(vcpu, engine->translator_.get());
+        engine->translator_->use(*engine->coherence_);
         engine->lockstep_ = std::make_unique<Lockstep>(vcpu, engine->interpreter_, *engine->translator_,
                                                        [raw = engine.get()](std::string text) {
                                                            if (raw->failure_.empty())
@@ -38,14 +40,15 @@ class LockstepEngine final : public Engine {
         lockstep_->run(budget);
         if (!failure_.empty()) throw std::runtime_error(failure_);
     }
-    void catch_up() override { inbox_->deliver(); }
+    void rest() override { coherence_->rest(); }
+    void catch_up() override { coherence_->catch_up(); }
 
  private:
     explicit LockstepEngine(Vcpu& vcpu) : interpreter_(vcpu) {}
 
     Interpreter interpreter_;
     std::unique_ptr<Translator> translator_;
-    std::optional<CodeWriteInbox> inbox_;
+    CodeCoherence::Member* coherence_ = nullptr;
     std::unique_ptr<Lockstep> lockstep_;
     std::string failure_;
 };

@@ -31,23 +31,49 @@ class TimeAccount {
     bus::Nanoseconds since_ = 0;
 };
 
-/// However the run loop is left, nobody waits for this vCPU at the gate any more.
+/// While the vCPU runs no instruction, nobody waits for its engine.
+class Rest {
+ public:
+    explicit Rest(Engine& engine) : engine_(engine) { engine_.rest(); }
+    ~Rest() { engine_.catch_up(); }
+    Rest(const Rest&) = delete;
+    Rest& operator=(const Rest&) = delete;
+
+ private:
+    Engine& engine_;
+};
+
+/// However the run loop is left, nobody waits for this vCPU any more.
 class Departure {
  public:
-    explicit Departure(StopGate& gate) : gate_(gate) {}
-    ~Departure() { gate_.leave(); }
+    Departure(StopGate& gate, Engine& engine) : gate_(gate), engine_(engine) {}
+    ~Departure() {
+        engine_.rest();
+        gate_.leave();
+    }
     Departure(const Departure&) = delete;
     Departure& operator=(const Departure&) = delete;
 
  private:
     StopGate& gate_;
+    Engine& engine_;
 };
+
+bool pass(StopGate& gate, Vcpu& vcpu, Engine& engine) {
+    const Rest rest(engine);
+    return gate.pass(vcpu);
+}
+
+void sleep(Vcpu& vcpu, Engine& engine) {
+    const Rest rest(engine);
+    vcpu.wait_for_attention();
+}
 
 }  // namespace
 
 RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate, DebugControl* debug) {
     if (!gate.enter(vcpu)) return RunEnd::stopped;
-    const Departure departure(gate);
+    const Departure departure(gate, engine);
     TimeAccount time(vcpu.clock, vcpu.counters);
     engine.catch_up();
     for (;;) {
@@ -55,7 +81,10 @@ RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate, DebugControl* debug)
         const u32 wanted = vcpu.block.attention.load(std::memory_order_acquire);
         if (wanted & attention::stop) {
             time.charge(nullptr);  // whoever paused us may read the counters
-            if (!gate.pass(vcpu)) return RunEnd::stopped;
+            if (!pass(gate, vcpu, engine)) return RunEnd::stopped;
+            continue;
+        }
+        if (wanted & attention::code) {
             engine.catch_up();
             continue;
         }
@@ -84,7 +113,7 @@ RunEnd run_vcpu(Vcpu& vcpu, Engine& engine, StopGate& gate, DebugControl* debug)
             case Activity::halted:
             case Activity::wait_for_startup:
                 time.charge(&Counters::nanoseconds_halted);
-                vcpu.wait_for_attention();
+                sleep(vcpu, engine);
                 break;
         }
     }

@@ -2,23 +2,25 @@
 #pragma once
 
 #include "interpreter/interpreter.hpp"
-#include "monitor/code_write_inbox.hpp"
+#include "monitor/code_coherence.hpp"
 #include "monitor/engine.hpp"
 #include "translator/translator.hpp"
 
-#include <optional>
+#include <memory>
 
 namespace softmetal::monitor {
 
 class TranslatorEngine final : public Engine {
  public:
-    [[nodiscard]] static Result<std::unique_ptr<TranslatorEngine>> create(
-        Vcpu& vcpu, const Translator::Options& options) {
+    [[nodiscard]] static Result<std::unique_ptr<TranslatorEngine>> create(Vcpu& vcpu,
+                                                                          const Translator::Options& options,
+                                                                          CodeCoherence& coherence) {
         std::unique_ptr<TranslatorEngine> engine(new TranslatorEngine(vcpu));
         auto translator = Translator::create(vcpu, engine->interpreter_, options);
         if (!translator) return std::unexpected(translator.error());
         engine->translator_ = std::move(*translator);
-        engine->inbox_.emplace(vcpu, *engine->translator_);
+        engine->coherence_ = &coherence.add(vcpu, engine->translator_.get());
+        engine->translator_->use(*engine->coherence_);
         return engine;
     }
     [[nodiscard]] std::string_view name() const override { return "translator"; }
@@ -27,14 +29,15 @@ class TranslatorEngine final : public Engine {
     [[nodiscard]] std::vector<std::pair<std::string, u64>> fallback_profile() const override {
         return translator_->fallback_profile();
     }
-    void catch_up() override { inbox_->deliver(); }
+    void rest() override { coherence_->rest(); }
+    void catch_up() override { coherence_->catch_up(); }
 
  private:
     explicit TranslatorEngine(Vcpu& vcpu) : interpreter_(vcpu) {}
 
     Interpreter interpreter_;
     std::unique_ptr<Translator> translator_;
-    std::optional<CodeWriteInbox> inbox_;
+    CodeCoherence::Member* coherence_ = nullptr;
 };
 
 }  // namespace softmetal::monitor

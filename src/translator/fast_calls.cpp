@@ -48,6 +48,7 @@ FastCall call_of(const Instruction& i) {
         case ZYDIS_MNEMONIC_SYSRET: return i.operand_size == 8 ? FastCall::system_return : FastCall::none;
         case ZYDIS_MNEMONIC_IRETQ: return FastCall::interrupt_return;
         case ZYDIS_MNEMONIC_SWAPGS: return FastCall::swap_gs;
+        case ZYDIS_MNEMONIC_PAUSE: return FastCall::spin_wait;
         case ZYDIS_MNEMONIC_MOVSB:
         case ZYDIS_MNEMONIC_MOVSW:
         case ZYDIS_MNEMONIC_MOVSD:
@@ -95,9 +96,16 @@ bool FastCalls::run(const FastCallSite& site, u64 next, u64 operand) {
         case FastCall::interrupt_return32: return interrupt_return32();
         case FastCall::save_extended: return save_extended(operand, next, site.size == 8);
         case FastCall::restore_extended: return restore_extended(operand, next, site.size == 8);
+        case FastCall::spin_wait: return spin_wait(next);
         case FastCall::none: break;
     }
     return false;
+}
+
+bool FastCalls::spin_wait(u64 next) {
+    vcpu_.spin_wait();
+    vcpu_.state.rip = next;
+    return true;
 }
 
 bool FastCalls::read_time_stamp(u64 next, bool with_id) {
@@ -139,7 +147,7 @@ u8* FastCalls::host(GuestLinear a, unsigned size, Access access, Privilege p) {
     const auto& tables = access == Access::write ? vcpu_.block.tlb.write : vcpu_.block.tlb.read;
     if (u8* found = tables[static_cast<unsigned>(p)].find(a, size)) return found;
     if (!is_canonical(a.value) || a.offset() + size > page_size) return nullptr;
-    const auto fill = vcpu_.mmu.fill(a, access, p);
+    const auto fill = vcpu_.mmu.fill(a, access, p, CodeWrites::refused);
     return fill ? fill->host : nullptr;
 }
 

@@ -1,7 +1,7 @@
 // Instructions of kernels that are too involved to emit and too frequent to interpret: system calls and
-// returns, SWAPGS, IRET (fast_transfers.cpp), segment loads, POPF, time stamps, string moves, XSAVEC and
-// XRSTOR (fast_extended_state.cpp). They run in the monitor with
-// the guest's vector state still in the registers.
+// returns, SWAPGS, IRET (fast_transfers.cpp), segment loads, POPF, time stamps, string moves, PAUSE, XSAVEC
+// and XRSTOR (fast_extended_state.cpp). They run in the monitor with the guest's vector state still in the
+// registers.
 //
 // Each does all of its instruction, or part of the iterations of a repeated one, or answers false having
 // changed nothing else: then the interpreter executes it, and raises what is to be raised.
@@ -33,6 +33,7 @@ enum class FastCall : u8 {
     interrupt_return32,
     save_extended,     // XSAVEC
     restore_extended,  // XRSTOR
+    spin_wait,         // PAUSE
 };
 
 /// What a fast call is given beside its number: nothing, the linear address of its memory operand, or the
@@ -96,6 +97,7 @@ class FastCalls {
     [[nodiscard]] bool sysexit();
     [[nodiscard]] bool interrupt_return32();
     [[nodiscard]] bool save_extended(u64 where, u64 next, bool rex_w);
+    [[nodiscard]] bool spin_wait(u64 next);
     [[nodiscard]] bool restore_extended(u64 where, u64 next, bool rex_w);
     /// An XSAVE area in guest memory: `split` bytes at `low`, the rest on another page.
     struct AreaInMemory {

@@ -55,7 +55,7 @@ u64 Translator::on_tlb_miss(u64 linear, u64 number) {
     const bool straddles = (linear & ~page_mask) + site.size > page_size;
     if (linear != canonical || straddles) return 0;
     const auto privilege = static_cast<Privilege>(Mode::privilege_of(site.block->key.mode));
-    const auto fill = vcpu_.mmu.fill({linear}, site.access, privilege);
+    const auto fill = vcpu_.mmu.fill({linear}, site.access, privilege, CodeWrites::refused);
     // What faults is the interpreter's to raise: alignment or a pending x87 exception may come first. Device
     // memory and writes to code pages are not in the TLB and never will be: it performs them.
     return fill && fill->host ? host_code(site.resume) : 0;
@@ -66,7 +66,7 @@ const u8* Translator::code_page(u64 rip) {
     const u8* host = vcpu_.block.tlb.execute[static_cast<unsigned>(privilege)].find({rip}, 1);
     if (!host) {
         if (static_cast<u64>(static_cast<i64>(rip << 16) >> 16) != rip) return nullptr;
-        const auto fill = vcpu_.mmu.fill({rip}, Access::execute, privilege);
+        const auto fill = vcpu_.mmu.fill({rip}, Access::execute, privilege, CodeWrites::refused);
         if (!fill || !fill->host) return nullptr;
         host = fill->host;
     }
@@ -112,7 +112,8 @@ u64 Translator::on_resolve_link(u64 number) {
 }
 
 bool Translator::is_global(u64 rip) {
-    const auto t = vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege());
+    const auto t =
+        vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege(), CodeWrites::refused);
     return t && t->global;
 }
 

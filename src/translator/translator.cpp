@@ -25,12 +25,6 @@ unsigned heat_slot(u64 rip) {
     return static_cast<unsigned>(rip * 0x9e3779b97f4a7c15 >> 48) & (heat_slots - 1);
 }
 
-/// Bits of the 64-byte lines that [offset, offset + size) of a page touches.
-u64 line_mask(u64 offset, u64 size) {
-    const u64 first = offset >> 6, last = std::min(offset + size - 1, page_size - 1) >> 6;
-    return low_bits(static_cast<unsigned>(last - first + 1)) << first;
-}
-
 void emit_instruction(BlockEmitter& e, const CpuModel::Features& features) {
     const Instruction& i = e.current().instruction;
     // The host may have what the model hides, or not even that: #UD is the interpreter's to raise.
@@ -221,27 +215,29 @@ Block* Translator::find_or_translate() {
 
 /// The page of RAM that RIP lies in, marked as code before its bytes are read: a write from now on is
 /// noticed.
-const u8* Translator::prepare_code_page(u64 rip) {
+std::optional<GuestPhysical> Translator::prepare_code_page(u64 rip) {
     const auto where = vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege());
-    if (!where) return nullptr;
-    const u8* page = vcpu_.memory.page(where->physical);
-    if (page && !vcpu_.memory.holds_code(where->physical)) {
-        vcpu_.memory.mark_code(where->physical);
-        vcpu_.mmu.revoke_write(where->physical);
-    }
+    if (!where || !vcpu_.memory.page(where->physical)) return std::nullopt;
+    const GuestPhysical page{where->physical.page()};
+    if (vcpu_.memory.holds_code_of(page, vcpu_.index)) return page;
+    if (keeper_) return keeper_->keep(page) ? std::optional(page) : std::nullopt;
+    vcpu_.memory.mark_code(page, vcpu_.index);
+    vcpu_.mmu.revoke_write(page);
     return page;
 }
 
 Block* Translator::translate(const BlockKey& key, Mode mode) {
     if (cache_->space_left() < largest_block_code) drop_everything();
-    if (prepare_code_page(key.rip) != key.page) return nullptr;
+    const auto first = prepare_code_page(key.rip);
+    if (!first || vcpu_.memory.page(*first) != key.page) return nullptr;
     GuestBlock guest = read_guest_block(key.rip, key.page, mode.code_size(), decode_cache_);
     const u64 second_rip =
         mode.code32 ? static_cast<u32>((key.rip | ~page_mask) + 1) : (key.rip | ~page_mask) + 1;
     const u8* second_page = nullptr;
     if (guest.straddles) {
-        second_page = prepare_code_page(second_rip);
-        if (!second_page) return nullptr;
+        const auto second = prepare_code_page(second_rip);
+        if (!second || !vcpu_.memory.holds_code_of(*first, vcpu_.index)) return nullptr;
+        second_page = vcpu_.memory.page(*second);
         guest = read_straddling_instruction(key.rip, key.page, second_page, mode.code_size(), decode_cache_);
     }
     if (guest.instructions.empty()) return nullptr;
@@ -337,17 +333,17 @@ void Translator::tlb_page_invalidated(GuestLinear page, bool may_hold_code) {
     cache_->disconnect_crossings_to(page.value);
 }
 
-void Translator::code_about_to_change(GuestPhysical address, u64 size) {
+void Translator::code_about_to_change(GuestPhysical address, u64 size, u64) {
     const u8* page = vcpu_.memory.writable_page(address);
     bool dropped = false;
-    const bool empty = cache_->invalidate(page, line_mask(address.offset(), size), [&](Block& block) {
+    const bool empty = cache_->invalidate(page, code_lines(address.offset(), size), [&](Block& block) {
         dropped = true;
         JumpCache::Entry& entry =
             area().jump_cache[Mode::privilege_of(block.key.mode)].entries[JumpCache::index(block.key.rip)];
         if (entry.code == host_code(block.entry_flags_saved)) entry = {};
     });
     if (dropped) vcpu_.counters.code_page_invalidations++;
-    if (empty) vcpu_.memory.unmark_code(address);
+    if (empty) vcpu_.memory.unmark_code(address, vcpu_.index);
 }
 
 void Translator::drop_everything() {

@@ -14,6 +14,16 @@
 
 namespace softmetal {
 
+/// Makes pages of RAM safe to translate from where others may be writing to them.
+class CodePageKeeper {
+ public:
+    virtual ~CodePageKeeper() = default;
+    /// The vCPU's thread, between instructions. When it returns true, the page is marked as the vCPU's code,
+    /// and no write to it goes unannounced any more. Translations may have been dropped meanwhile, of any
+    /// page. False where that did not come to rest.
+    [[nodiscard]] virtual bool keep(GuestPhysical page) = 0;
+};
+
 class Translator final : public CodeWriteObserver, public TlbFlushObserver {
  public:
     struct Options {
@@ -24,6 +34,8 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     [[nodiscard]] static Result<std::unique_ptr<Translator>> create(Vcpu& vcpu, Interpreter& interpreter,
                                                                     Options options);
     ~Translator() override;
+    /// Instead of itself, which is good for machines of one vCPU whose memory no other thread writes to.
+    void use(CodePageKeeper& keeper) { keeper_ = &keeper; }
 
     /// Runs at least one instruction; then until attention is raised, the CPU is not running any more, or
     /// `budget` entries into translated code or interpreted instructions are done.
@@ -39,7 +51,7 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     [[nodiscard]] std::optional<BlockRun> run_one_block();
 
     // CodeWriteObserver, TlbFlushObserver: the vCPU's thread
-    void code_about_to_change(GuestPhysical address, u64 size) override;
+    void code_about_to_change(GuestPhysical address, u64 size, u64 translators) override;
     void tlb_flushed(bool global_too, u64 address_space) override;
     void tlb_page_invalidated(GuestLinear page, bool may_hold_code) override;
 
@@ -103,11 +115,12 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
         const bool user = translator::Mode::privilege_of(mode) == static_cast<unsigned>(Privilege::user);
         return user ? rip ^ vcpu_.block.translated.jump_tag : rip;
     }
-    [[nodiscard]] const u8* prepare_code_page(u64 rip);
+    [[nodiscard]] std::optional<GuestPhysical> prepare_code_page(u64 rip);
 
     Vcpu& vcpu_;
     Interpreter& interpreter_;
     const Options options_;
+    CodePageKeeper* keeper_ = nullptr;
     host::CodeMemory code_;
     translator::Stubs stubs_;
     std::unique_ptr<translator::TranslationCache> cache_;

@@ -303,7 +303,8 @@ void InstructionSetup::keep_apart() {
     }
 }
 
-/// Where both operands of CMPS fault in different ways, which is reported is the processor's choice.
+/// Where both operands of CMPS fault in different ways (the one behind its limit, the other in a missing
+/// page), which is reported is the processor's choice.
 void InstructionSetup::compare_with_one_fault() {
     switch (z_.mnemonic) {
         case ZYDIS_MNEMONIC_CMPSB:
@@ -314,9 +315,11 @@ void InstructionSetup::compare_with_one_fault() {
     if (out_.code_size == 8 || z_.meta.category != ZYDIS_CATEGORY_STRINGOP) return;
     const bool near = z_.address_width == 16;
     const u16 harmless = near ? segments::data16 : segments::user_data;
-    const u64 source = (gpr(x86::rsi) & address_mask()) + segments::base_of(harmless);
+    const u64 offset = gpr(x86::rsi) & address_mask();
+    const u64 source = offset + segments::base_of(harmless);
     const bool overridden = z_.attributes & ZYDIS_ATTRIB_HAS_SEGMENT;
-    if (!overridden && out_.selectors.ds == harmless && out_.memory.at(source)) return;
+    const bool within_limit = offset + z_.operand_width / 8u - 1 <= segments::loaded(harmless).limit;
+    if (!overridden && out_.selectors.ds == harmless && out_.memory.at(source) && within_limit) return;
     out_.selectors.es = harmless;
     gpr(x86::rdi) = layout::data + page_size - segments::base_of(harmless);
 }

@@ -90,6 +90,9 @@ main:
     mov eax, [arena + 0x1ffe]
     user_end
     outcome
+    mov rax, cr0
+    btr rax, 18
+    mov cr0, rax
     ret
 
 image_ends

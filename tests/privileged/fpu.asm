@@ -240,6 +240,7 @@ main:
     vextractf128 xmm2, ymm3, 1
     movq rax, xmm2
     say "an SSE write keeps the upper half", rax
+    cr4_bits OSXSAVE, 0
     ret
 
 clear_area:

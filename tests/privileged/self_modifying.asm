@@ -1,6 +1,7 @@
 ; Code that changes under the processor: the next instruction, across lines and pages, through another mapping, by string
 ; instructions, in loops (SDM vol. 3, ch. 8.1.3: seen at once where the linear address is the same, behind a serializing
 ; instruction or a jump elsewhere).
+%define rounds 1              ; it changes itself, and has loops of its own
 %include "environment.inc"
 
 ;| the immediate of the next instruction: 0000000000000002

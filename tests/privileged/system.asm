@@ -225,6 +225,13 @@ main:
     smsw eax
     and eax, 1
     say "LMSW cannot clear PE", rax
+    mov ecx, 0xc0000080
+    rdmsr
+    bts eax, 0
+    wrmsr
+    mov rax, cr4
+    btr rax, 18
+    mov cr4, rax
     ret
 
 image_ends

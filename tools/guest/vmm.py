@@ -30,15 +30,16 @@ def clean_up_when_stopped():
     signal.signal(signal.SIGTERM, stop)
 
 
-def command(vmm, *, kernel, initrd=None, append, memory="1G", disk=None, mode=None):
+def command(vmm, *, kernel, initrd=None, append, memory="1G", cpus=1, disk=None, mode=None):
     """The command that runs such a guest with its serial port on standard input and output."""
     if vmm == "softmetal":
-        words = [SOFTMETAL, "run", "--kernel", str(kernel), "--append", append, "--memory", memory, "--on-reset", "exit"]
+        words = [SOFTMETAL, "run", "--kernel", str(kernel), "--append", append, "--memory", memory, "--cpus", str(cpus),
+                 "--on-reset", "exit"]
         words += ["--initrd", str(initrd)] if initrd else []
         words += ["--disk", str(disk)] if disk else []
         words += ["--mode", mode] if mode else []
         return words
-    words = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", memory, "-nodefaults", "-no-reboot",
+    words = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-nodefaults", "-no-reboot",
              "-display", "none", "-serial", "stdio", "-kernel", str(kernel), "-append", append]
     words += ["-initrd", str(initrd)] if initrd else []
     if disk:
@@ -46,10 +47,10 @@ def command(vmm, *, kernel, initrd=None, append, memory="1G", disk=None, mode=No
     return words
 
 
-def debian_command(vmm, *, disk, kernel="cloud", memory="1G", mode=None):
+def debian_command(vmm, *, disk, kernel="cloud", memory="1G", cpus=1, mode=None):
     """The same for the Debian guest of tools/build_debian_image on `disk`, a copy of its image."""
     return command(vmm, kernel=GUESTS / f"vmlinuz-{kernel}", initrd=GUESTS / f"debian-{kernel}.cpio.gz", disk=disk,
-                   memory=memory, mode=mode, append="console=ttyS0 root=/dev/vda rw quiet")
+                   memory=memory, cpus=cpus, mode=mode, append="console=ttyS0 root=/dev/vda rw quiet")
 
 
 @dataclasses.dataclass
@@ -72,7 +73,7 @@ def initramfs(output, *arguments, script=None):
     return pathlib.Path(output)
 
 
-def run_script(script, *, vmm="softmetal", kernel=None, memory="1G", mode=None, add=(), append="", busybox=None,
+def run_script(script, *, vmm="softmetal", kernel=None, memory="1G", cpus=1, mode=None, add=(), append="", busybox=None,
                timeout=600, output=None, console=None, words=()):
     """Runs shell commands in the small guest. `output` and `console`, if given, are called with bytes as they arrive;
     `words` are more options for the monitor."""
@@ -81,7 +82,7 @@ def run_script(script, *, vmm="softmetal", kernel=None, memory="1G", mode=None, 
         additions = [word for item in add for word in ("--add", item)]
         additions += ["--busybox", str(busybox)] if busybox else []
         initrd = initramfs(pathlib.Path(folder) / "initrd", "--token", token, *additions, script=script)
-        line = command(vmm, kernel=kernel or GUESTS / "vmlinuz-cloud", initrd=initrd, memory=memory, mode=mode,
+        line = command(vmm, kernel=kernel or GUESTS / "vmlinuz-cloud", initrd=initrd, memory=memory, cpus=cpus, mode=mode,
                        append=f"console=ttyS0 quiet panic=-1 {append}".strip()) + list(words)
         started = time.monotonic()
         try:

@@ -267,7 +267,6 @@ bool translate_address(BlockEmitter& e) {
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_ENDBR64:
         case ZYDIS_MNEMONIC_ENDBR32: return true;
-        case ZYDIS_MNEMONIC_PAUSE: e.a.pause(); return true;
         case ZYDIS_MNEMONIC_LEA: break;
         default: return false;
     }

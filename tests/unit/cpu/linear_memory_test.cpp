@@ -8,7 +8,7 @@ constexpr auto any = Privilege::supervisor_any;
 
 struct RecordingCodeObserver final : CodeWriteObserver {
     std::vector<std::pair<u64, u64>> writes;
-    void code_about_to_change(GuestPhysical address, u64 size) override {
+    void code_about_to_change(GuestPhysical address, u64 size, u64) override {
         writes.emplace_back(address.value, size);
     }
 };
@@ -111,7 +111,7 @@ TEST_F(LinearMemoryTest, TheLocalApicAnswersItsPage) {
 TEST_F(LinearMemoryTest, WritesToCodePagesAreAnnounced) {
     RecordingCodeObserver observer;
     memory_->observe_code_writes(&observer);
-    memory_->mark_code({0x50000});
+    memory_->mark_code({0x50000}, 0);
     EXPECT_EQ(vcpu_.linear.in_place({0x50010}, 4, Access::write, any), nullptr);
     vcpu_.linear.write<u32>({0x50010}, 0x1234, any);
     EXPECT_EQ(observer.writes, (std::vector<std::pair<u64, u64>>{{0x50010, 4}}));
@@ -122,7 +122,7 @@ TEST_F(LinearMemoryTest, PageTablesInCodePagesAreAnnouncedToo) {
     RecordingCodeObserver observer;
     memory_->observe_code_writes(&observer);
     const u64 leaf = map(0x7f0000001000, 0x200000, rw_user);
-    memory_->mark_code({leaf});
+    memory_->mark_code({leaf}, 0);
     static_cast<void>(vcpu_.linear.read<u8>({0x7f0000001000}, any));
     ASSERT_EQ(observer.writes.size(), 1u);
     EXPECT_EQ(observer.writes[0].first, leaf);

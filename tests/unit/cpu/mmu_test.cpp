@@ -191,7 +191,7 @@ TEST_F(MmuTest, CodePagesAreNeverWritableInTheTlb) {
     map(a.value, 0x200000, rw_user);
     const auto user = static_cast<unsigned>(Privilege::user);
     ASSERT_TRUE(vcpu_.mmu.fill(a, Access::write, Privilege::user));
-    memory_->mark_code({0x200000});
+    memory_->mark_code({0x200000}, 0);
     vcpu_.mmu.revoke_write({0x200000});
     EXPECT_EQ(vcpu_.block.tlb.write[user].find(a, 1), nullptr);
     EXPECT_NE(vcpu_.block.tlb.read[user].find(a, 1), nullptr);

@@ -28,8 +28,8 @@ class DebuggedGuest {
         if (kind == EngineKind::interpreter)
             engine_ = std::make_unique<monitor::InterpreterEngine>(guest.vcpu);
         else
-            engine_ = std::move(
-                *monitor::TranslatorEngine::create(guest.vcpu, {.cache_bytes = 1 << 20, .threshold = 0}));
+            engine_ = std::move(*monitor::TranslatorEngine::create(
+                guest.vcpu, {.cache_bytes = 1 << 20, .threshold = 0}, coherence_));
         gate_.add(guest.vcpu);
         control.add(guest.vcpu);
         session.emplace(control, MachineActions{[this] { stops++; }, [this] { resets++; }, [] {}},
@@ -110,6 +110,7 @@ class DebuggedGuest {
     std::mutex mutex_;
     std::condition_variable changed_;
     bool stopped_ = false;
+    monitor::CodeCoherence coherence_{*guest.memory};
     monitor::StopGate gate_;
     std::unique_ptr<monitor::Engine> engine_;
     std::thread thread_;
