@@ -1,11 +1,18 @@
 #include "devices.hpp"
 
+#include "../unit/devices/fake_ram.hpp"
+#include "../unit/devices/fake_store.hpp"
 #include "devices/acpi_pm/acpi_pm.hpp"
 #include "devices/debug_port/debug_port.hpp"
+#include "devices/fw_cfg/fw_cfg.hpp"
 #include "devices/i8042/i8042.hpp"
+#include "devices/ide/piix_ide.hpp"
 #include "devices/io_apic/io_apic.hpp"
 #include "devices/local_apic/local_apic.hpp"
+#include "devices/pci/host_bridge.hpp"
 #include "devices/pic8259/pic8259.hpp"
+#include "devices/piix/isa_bridge.hpp"
+#include "devices/piix/power_management.hpp"
 #include "devices/pit8254/pit8254.hpp"
 #include "devices/rtc/rtc.hpp"
 #include "devices/uart16550/uart16550.hpp"
@@ -236,6 +243,147 @@ class LocalApicSubject final : public Subject, private bus::IoHandler, private b
     std::unique_ptr<LocalApic> device_;
 };
 
+class FwCfgSubject final : public DeviceSubject<FwCfg> {
+ public:
+    ~FwCfgSubject() override { device.reset(); }
+    FwCfgSubject() { device = std::make_unique<FwCfg>(items(), ram_); }
+    std::vector<bus::IoHandler*> registers() override { return {device.get()}; }
+    u64 register_bytes() const override { return 12; }
+    /// A DMA request, anywhere.
+    void disturb(u8 how) override {
+        ram_.put<u32>(how * 8u, u32{how} << 24 | u32{how} << 8);
+        ram_.put<u32>(how * 8u + 4, u32{how} << 16);
+    }
+
+ private:
+    static FwCfgItems items() { return FwCfgItems({.ram_bytes = 1 << 20, .cpus = 2}); }
+    Result<std::unique_ptr<FwCfg>> make(const bus::SavedState& state) override {
+        return FwCfg::restore(items(), ram_, state);
+    }
+    FakeRam ram_{1 << 16};
+};
+
+/// PCI functions: their configuration space is one register block, the ports they decode another.
+template <class Device>
+class PciSubject : public DeviceSubject<Device> {
+ public:
+    ~PciSubject() override { this->device.reset(); }  // before what it is wired to
+    std::vector<bus::IoHandler*> registers() override { return {&configuration_, &ports_window_}; }
+    u64 register_bytes() const override { return 0x100; }
+
+ protected:
+    /// Where its ports are, in sixteens.
+    [[nodiscard]] virtual u64 port(u64 offset) const { return 0x600 + offset; }
+    bus::AddressSpace ports_, memory_;
+    FakeRam ram_{1 << 20};
+    struct Nowhere final : bus::InterruptMessageSink {
+        void send(bus::InterruptMessage) override {}
+    } messages_;
+    pci::Surroundings surroundings_{ports_, memory_, ram_, messages_, nullptr};
+
+ private:
+    struct Configuration final : bus::IoHandler {
+        explicit Configuration(PciSubject& s) : subject(s) {}
+        u64 read_io(u64 offset, unsigned width) override {
+            return subject.device->read_configuration(static_cast<u8>(offset & ~3u), std::min(width, 4u));
+        }
+        void write_io(u64 offset, unsigned width, u64 value) override {
+            subject.device->write_configuration(static_cast<u8>(offset & ~3u), std::min(width, 4u),
+                                                static_cast<u32>(value));
+        }
+        PciSubject& subject;
+    } configuration_{*this};
+    struct Ports final : bus::IoHandler {
+        explicit Ports(PciSubject& s) : subject(s) {}
+        u64 read_io(u64 offset, unsigned width) override {
+            return subject.ports_.read(subject.port(offset), width);
+        }
+        void write_io(u64 offset, unsigned width, u64 value) override {
+            subject.ports_.write(subject.port(offset), width, value);
+        }
+        PciSubject& subject;
+    } ports_window_{*this};
+};
+
+class HostBridgeSubject final : public PciSubject<pci::HostBridge> {
+ public:
+    HostBridgeSubject() { device = std::make_unique<pci::HostBridge>(surroundings_, ignore); }
+    void disturb(u8) override {}
+
+ private:
+    static void ignore(const pci::ShadowSegment&) {}
+    Result<std::unique_ptr<pci::HostBridge>> make(const bus::SavedState& state) override {
+        return pci::HostBridge::restore(surroundings_, ignore, state);
+    }
+};
+
+class IsaBridgeSubject final : public PciSubject<piix::IsaBridge> {
+ public:
+    ~IsaBridgeSubject() override { device.reset(); }
+    IsaBridgeSubject() {
+        lines_.fill(&line);
+        device = std::make_unique<piix::IsaBridge>(surroundings_, lines_);
+    }
+    void disturb(u8 how) override { device->pin(how % 4).set_level(how & 4); }
+
+ private:
+    Result<std::unique_ptr<piix::IsaBridge>> make(const bus::SavedState& state) override {
+        return piix::IsaBridge::restore(surroundings_, lines_, state);
+    }
+    piix::IsaBridge::IsaLines lines_{};
+};
+
+class PowerManagementSubject final : public PciSubject<piix::PowerManagement> {
+ public:
+    PowerManagementSubject() { device = std::make_unique<piix::PowerManagement>(surroundings_, block_); }
+    ~PowerManagementSubject() override { device.reset(); }
+    void disturb(u8) override { device->place(0x600); }
+
+ private:
+    Result<std::unique_ptr<piix::PowerManagement>> make(const bus::SavedState& state) override {
+        device->reset();  // two cannot have the same ports
+        return piix::PowerManagement::restore(surroundings_, block_, state);
+    }
+    struct Block final : bus::IoHandler {
+        u64 read_io(u64 offset, unsigned) override { return offset; }
+        void write_io(u64, unsigned, u64) override {}
+    } block_;
+};
+
+class IdeSubject final : public PciSubject<ide::PiixIde> {
+ public:
+    IdeSubject() {
+        device = std::make_unique<ide::PiixIde>(surroundings_, resources_);
+        device->write_configuration(0x20, 4, 0xc000);
+        device->enable_channels();
+        device->write_configuration(4, 2, 5);
+    }
+    ~IdeSubject() override { device.reset(); }
+    /// Something for the bus master to follow.
+    void disturb(u8 how) override {
+        ram_.put<u32>(how * 8u, u32{how} << 10);
+        ram_.put<u32>(how * 8u + 4, u32{how} << 8 | (how & 1 ? 0x8000'0000 : 0));
+        disk_.broken = how == 0xff;
+    }
+
+ private:
+    u64 port(u64 offset) const override {
+        if (offset < 0x08) return 0x1f0 + offset;
+        if (offset < 0x10) return 0x3f6;
+        if (offset < 0x18) return 0x170 + (offset & 7);
+        if (offset < 0x20) return 0x376;
+        return 0xc000 + (offset & 15);
+    }
+    Result<std::unique_ptr<ide::PiixIde>> make(const bus::SavedState& state) override {
+        device->reset();
+        return ide::PiixIde::restore(surroundings_, resources_, state);
+    }
+    MemoryStore disk_{600 * 512}, disc_{40 * 2048, true};
+    ide::PiixIde::Resources resources_{{&line, &second_line},
+                                       {ide::DriveSlot{ide::DriveKind::disk, &disk_, "x"}, std::nullopt,
+                                        ide::DriveSlot{ide::DriveKind::cdrom, &disc_, ""}, std::nullopt}};
+};
+
 template <class S>
 std::unique_ptr<Subject> make_subject() {
     return std::make_unique<S>();
@@ -245,10 +393,20 @@ std::unique_ptr<Subject> make_subject() {
 
 const std::vector<MakeSubject>& subjects() {
     // The order is what the kept inputs mean: new ones go to the end.
-    static const std::vector<MakeSubject> all = {
-        make_subject<PicSubject>,       make_subject<PitSubject>,    make_subject<RtcSubject>,
-        make_subject<UartSubject>,      make_subject<I8042Subject>,  make_subject<AcpiPmSubject>,
-        make_subject<DebugPortSubject>, make_subject<IoApicSubject>, make_subject<LocalApicSubject>};
+    static const std::vector<MakeSubject> all = {make_subject<PicSubject>,
+                                                 make_subject<PitSubject>,
+                                                 make_subject<RtcSubject>,
+                                                 make_subject<UartSubject>,
+                                                 make_subject<I8042Subject>,
+                                                 make_subject<AcpiPmSubject>,
+                                                 make_subject<DebugPortSubject>,
+                                                 make_subject<IoApicSubject>,
+                                                 make_subject<LocalApicSubject>,
+                                                 make_subject<FwCfgSubject>,
+                                                 make_subject<HostBridgeSubject>,
+                                                 make_subject<IsaBridgeSubject>,
+                                                 make_subject<PowerManagementSubject>,
+                                                 make_subject<IdeSubject>};
     return all;
 }
 

@@ -19,6 +19,8 @@ struct StartRequest {
     struct Disk {
         std::string name;  // for messages
         bool read_only = false;
+        enum class Attachment : u8 { virtio, ide, cdrom };
+        Attachment attachment = Attachment::virtio;
     };
     MachineConfig config;
     bool has_firmware = false, has_kernel = false, has_initrd = false, has_debug_console = false;

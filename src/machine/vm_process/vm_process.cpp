@@ -124,7 +124,10 @@ class VmProcess {
         auto disks = OpenDisks::create(request.disks, std::span(order_.descriptors).subspan(next));
         if (!disks) return std::unexpected(disks.error());
         disks_ = std::move(*disks);
-        resources.disks = disks_->stores();
+        using Attachment = StartRequest::Disk::Attachment;
+        resources.disks = disks_->attached_to(Attachment::virtio);
+        resources.ide_disks = disks_->attached_to(Attachment::ide);
+        resources.cdroms = disks_->attached_to(Attachment::cdrom);
 
         auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
