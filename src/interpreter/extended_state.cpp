@@ -13,21 +13,20 @@ constexpr unsigned legacy_area_size = 512;
 
 [[nodiscard]] bool rex_w(const Instruction& i) { return i.layout.rex & 8; }
 
-[[nodiscard]] GuestLinear area(Vcpu& vcpu, const Instruction& i, Access access, unsigned alignment) {
-    const u64 offset = effective_offset(vcpu.state, i);
-    // An area that is misaligned at an address that is not canonical: by RBP or RSP it is #SS on Intel's
-    // processors, #GP for the alignment on AMD's.
-    const u64 base = segment_base(vcpu.state, i.memory.segment);
-    if (vcpu.model.is_amd() && (offset + base) & (alignment - 1)) raise_gp();
-    return linear_address_unaligned(vcpu, i.memory.segment, offset, legacy_area_size, access);
-}
+// An area that is misaligned at an address that is not canonical, by RBP or RSP, is #SS; but for XSAVE and
+// its like on AMD's processors, which see the alignment first and raise #GP. The manuals leave it open.
+
 [[nodiscard]] GuestLinear fxsave_area(Vcpu& vcpu, const Instruction& i, Access access) {
     require_fxsave_enabled(vcpu.state);
-    return area(vcpu, i, access, fxsave_alignment);
+    return linear_address_unaligned(vcpu, i.memory.segment, effective_offset(vcpu.state, i), legacy_area_size,
+                                    access);
 }
 [[nodiscard]] GuestLinear xsave_area(Vcpu& vcpu, const Instruction& i, Access access) {
     require_xsave_enabled(vcpu.state);
-    return area(vcpu, i, access, xsave_alignment);
+    const u64 offset = effective_offset(vcpu.state, i);
+    const u64 base = segment_base(vcpu.state, i.memory.segment);
+    if (vcpu.model.is_amd() && (offset + base) & (xsave_alignment - 1)) raise_gp();
+    return linear_address_unaligned(vcpu, i.memory.segment, offset, legacy_area_size, access);
 }
 
 void save_legacy(Vcpu& vcpu, const Instruction& i, void*) {

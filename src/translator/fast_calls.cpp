@@ -25,17 +25,21 @@ bool is_data_segment(const Operand& operand) {
            operand.index != static_cast<u8>(Segment::ss);
 }
 
+/// In 32-bit code FS and GS have limits, which are compared with what the decoder knows of the operand.
+bool lies_in_flat_segment(const Instruction& i) { return i.mode == 8 || i.memory.segment < Segment::fs; }
+
 FastCall call_of(const Instruction& i) {
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_RDTSC: return FastCall::read_time_stamp;
         case ZYDIS_MNEMONIC_RDTSCP: return FastCall::read_time_stamp_and_id;
         case ZYDIS_MNEMONIC_POPFD:
         case ZYDIS_MNEMONIC_POPFQ: return FastCall::pop_flags;
-        // Outside of 64-bit mode they leave half of the registers alone.
         case ZYDIS_MNEMONIC_XSAVEC:
-        case ZYDIS_MNEMONIC_XSAVEC64: return i.mode == 8 ? FastCall::save_extended : FastCall::none;
+        case ZYDIS_MNEMONIC_XSAVEC64:
+            return lies_in_flat_segment(i) ? FastCall::save_extended : FastCall::none;
         case ZYDIS_MNEMONIC_XRSTOR:
-        case ZYDIS_MNEMONIC_XRSTOR64: return i.mode == 8 ? FastCall::restore_extended : FastCall::none;
+        case ZYDIS_MNEMONIC_XRSTOR64:
+            return lies_in_flat_segment(i) ? FastCall::restore_extended : FastCall::none;
         case ZYDIS_MNEMONIC_MOV:
             return is_data_segment(i.operands[0]) ? FastCall::load_segment : FastCall::none;
         case ZYDIS_MNEMONIC_POP:
@@ -94,8 +98,8 @@ bool FastCalls::run(const FastCallSite& site, u64 next, u64 operand) {
         case FastCall::sysenter: return sysenter(next);
         case FastCall::sysexit: return sysexit();
         case FastCall::interrupt_return32: return interrupt_return32();
-        case FastCall::save_extended: return save_extended(operand, next, site.size == 8);
-        case FastCall::restore_extended: return restore_extended(operand, next, site.size == 8);
+        case FastCall::save_extended: return save_extended(operand, next, site);
+        case FastCall::restore_extended: return restore_extended(operand, next, site);
         case FastCall::spin_wait: return spin_wait(next);
         case FastCall::none: break;
     }

@@ -96,9 +96,10 @@ class FastCalls {
     [[nodiscard]] bool sysenter(u64 next);
     [[nodiscard]] bool sysexit();
     [[nodiscard]] bool interrupt_return32();
-    [[nodiscard]] bool save_extended(u64 where, u64 next, bool rex_w);
+    [[nodiscard]] bool save_extended(u64 where, u64 next, const FastCallSite& site);
+    [[nodiscard]] bool restore_extended(u64 where, u64 next, const FastCallSite& site);
+    void keep_upper_registers(u64 requested);
     [[nodiscard]] bool spin_wait(u64 next);
-    [[nodiscard]] bool restore_extended(u64 where, u64 next, bool rex_w);
     /// An XSAVE area in guest memory: `split` bytes at `low`, the rest on another page.
     struct AreaInMemory {
         unsigned split;
@@ -106,7 +107,7 @@ class FastCalls {
         u8* high = nullptr;
     };
     [[nodiscard]] std::optional<AreaInMemory> find_area(GuestLinear start, unsigned size, Access access);
-    [[nodiscard]] bool may_xsave(u64 where) const;
+    [[nodiscard]] bool may_xsave(u64 where, const FastCallSite& site) const;
     /// The code or data segment a selector names, as its descriptor has it; none where loading it would fault
     /// or change the descriptor. What it may be used for is the caller's to check.
     [[nodiscard]] std::optional<x86::SegmentRegister> segment_of(u16 selector);
@@ -114,7 +115,8 @@ class FastCalls {
 
     Vcpu& vcpu_;
     std::span<const u8> code_;
-    ExtendedState image_;  // of XSAVEC and XRSTOR, out of the guest's reach
+    ExtendedState image_;    // of XSAVEC and XRSTOR, out of the guest's reach
+    ExtendedState present_;  // registers as they are, where XRSTOR leaves some alone
 };
 
 }  // namespace softmetal::translator

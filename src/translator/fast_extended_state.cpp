@@ -18,6 +18,24 @@ void copy(u8* to, const u8* from, unsigned bytes) {
     for (unsigned n = 0; n < bytes; n += 8) __builtin_memcpy(to + n, from + n, 8);
 }
 
+void clear(u8* to, unsigned bytes) {
+    constexpr u64 zero = 0;
+    for (unsigned n = 0; n < bytes; n += 8) __builtin_memcpy(to + n, &zero, 8);
+}
+
+constexpr u32 mxcsr_initial = 0x1f80;
+constexpr unsigned bytes_of_all_registers = 16 * 16;  // of a component's: 16 bytes each
+
+/// Outside of 64-bit mode there are eight, and saves leave the others' bytes alone (SDM vol. 1, ch. 13.5).
+unsigned bytes_of_registers(const FastCallSite& site) {
+    return site.code_size == 8 ? bytes_of_all_registers : bytes_of_all_registers / 2;
+}
+
+struct Place {
+    u64 component;
+    unsigned offset;
+};
+
 /// Without REX.W, pointers are 4 bytes and a selector, which is 0.
 void keep_short_pointers(ExtendedState& image) {
     image.fip &= 0xffffffff;
@@ -26,10 +44,11 @@ void keep_short_pointers(ExtendedState& image) {
 
 }  // namespace
 
-bool FastCalls::may_xsave(u64 where) const {
+bool FastCalls::may_xsave(u64 where, const FastCallSite& site) const {
     const CpuState& s = vcpu_.state;
+    const bool wraps = site.code_size == 4 && where + area_end > u64{1} << 32;
     return s.cr4 & x86::cr4::osxsave && !(s.cr0 & x86::cr0::ts) && !(where & (xsave_alignment - 1)) &&
-           vcpu_.model.features().xsavec;
+           !wraps && vcpu_.model.features().xsavec;
 }
 
 std::optional<FastCalls::AreaInMemory> FastCalls::find_area(GuestLinear start, unsigned size, Access access) {
@@ -43,8 +62,9 @@ std::optional<FastCalls::AreaInMemory> FastCalls::find_area(GuestLinear start, u
     return area;
 }
 
-bool FastCalls::save_extended(u64 where, u64 next, bool rex_w) {
-    if (!may_xsave(where)) return false;
+bool FastCalls::save_extended(u64 where, u64 next, const FastCallSite& site) {
+    if (!may_xsave(where, site)) return false;
+    const unsigned registers_size = bytes_of_registers(site);
     const u64 requested = vcpu_.state.edx_eax() & vcpu_.state.xcr0;
     asm volatile("xsavec64 %0" : "=m"(image_) : "a"(static_cast<u32>(requested)), "d"(0) : "memory");
     const u64 saved = image_.xstate_bv;
@@ -53,7 +73,7 @@ bool FastCalls::save_extended(u64 where, u64 next, bool rex_w) {
         image_.fip = image_.fdp = 0;
         image_.fop = 0;
     }
-    if (!rex_w) keep_short_pointers(image_);
+    if (site.size != 8) keep_short_pointers(image_);
     const auto area = find_area({where}, saved & xcr0::avx ? area_end : avx_offset, Access::write);
     if (!area) return false;
     // What is not in use stays as it is in memory.
@@ -69,16 +89,45 @@ bool FastCalls::save_extended(u64 where, u64 next, bool rex_w) {
     }
     if (saved & xcr0::sse) {
         put(mxcsr_offset, mxcsr_offset + mxcsr_size);
-        put(xmm_offset, xmm_offset + 256);
+        put(xmm_offset, xmm_offset + registers_size);
     }
-    if (saved & xcr0::avx) put(avx_offset, area_end);
+    if (saved & xcr0::avx) put(avx_offset, avx_offset + registers_size);
     put(header_offset, header_offset + 16);
     vcpu_.state.rip = next;
     return true;
 }
 
-bool FastCalls::restore_extended(u64 where, u64 next, bool rex_w) {
-    if (!may_xsave(where)) return false;
+/// Outside of 64-bit mode registers 8 to 15 stay as they are (SDM vol. 1, ch. 13.8): the image gets them from
+/// the registers, beside what it has, or initial values, for the others. It is one of the standard format
+/// then.
+void FastCalls::keep_upper_registers(u64 requested) {
+    constexpr u64 vectors = xcr0::sse | xcr0::avx;
+    constexpr unsigned half = bytes_of_all_registers / 2;
+    if (!(requested & vectors)) return;
+    asm volatile("xsave64 %0"
+                 : "+m"(present_)
+                 : "a"(static_cast<u32>(requested & vectors)), "d"(0)
+                 : "memory");
+    u8* const image = reinterpret_cast<u8*>(&image_);
+    const u8* const present = reinterpret_cast<const u8*>(&present_);
+    for (const auto& [component, offset] : {Place{xcr0::sse, xmm_offset}, Place{xcr0::avx, avx_offset}}) {
+        if (!(requested & component)) continue;
+        if (!(image_.xstate_bv & component)) clear(image + offset, half);
+        copy(image + offset + half, present + offset + half, half);
+    }
+    // The compacted format has MXCSR within SSE's component (SDM vol. 1, ch. 13.8.2).
+    if (image_.xcomp_bv & compacted) {
+        if (!(requested & xcr0::sse))
+            image_.mxcsr = present_.mxcsr;
+        else if (!(image_.xstate_bv & xcr0::sse))
+            image_.mxcsr = mxcsr_initial;
+    }
+    image_.xstate_bv |= requested & vectors;
+    image_.xcomp_bv = 0;
+}
+
+bool FastCalls::restore_extended(u64 where, u64 next, const FastCallSite& site) {
+    if (!may_xsave(where, site)) return false;
     const u64 xcr0_now = vcpu_.state.xcr0;
     const u64 requested = vcpu_.state.edx_eax() & xcr0_now;
     const unsigned size = requested & xcr0::avx ? area_end : avx_offset;
@@ -96,7 +145,8 @@ bool FastCalls::restore_extended(u64 where, u64 next, bool rex_w) {
     for (const u64 r : header.reserved)
         if (r) return false;
     if (image_.mxcsr & ~vcpu_.model.mxcsr_mask()) return false;
-    if (!rex_w) keep_short_pointers(image_);
+    if (site.size != 8) keep_short_pointers(image_);
+    if (site.code_size == 4) keep_upper_registers(requested);
     asm volatile("xrstor64 %0" : : "m"(image_), "a"(static_cast<u32>(requested)), "d"(0) : "memory");
     if (requested & xcr0::x87) {
         const bool present = header.xstate_bv & xcr0::x87;

@@ -421,5 +421,42 @@ TEST(Code32, TheSamePlaceHasAnotherTranslationAsCode64) {
     EXPECT_LT(g.vcpu.counters.blocks_translated, 10u);
 }
 
+/// Registers 8 to 15 are not 32-bit code's: neither saved nor restored (SDM vol. 1, ch. 13.5 and 13.8).
+TEST(Code32, ExtendedStateHasEightRegisters) {
+    if (!CpuModel::host(1, 1'000'000'000).features().xsavec) GTEST_SKIP() << "the host has no XSAVEC";
+    const auto program = [](u32 saved, u32 restored) {
+        return [saved, restored](Assembler& a) {
+            a.mov(edi, SmallGuest::data);
+            a.xor_(edx, edx);
+            a.mov(eax, saved);
+            a.xsavec(ptr(edi));
+            for (u32 n = 0; n < 8; n++) a.pxor(xmm(n), xmm(n));
+            a.mov(eax, restored);
+            a.xrstor(ptr(edi));
+            for (u32 n = 0; n < 8; n++) a.movups(ptr(edi, static_cast<i32>(0x400 + 16 * n)), xmm(n));
+            a.stmxcsr(dword_ptr(edi, 0x500));
+            a.mov(dword_ptr(edi, 512), 0);  // a component may count as in use with its initial values
+        };
+    };
+    const auto prepare = [](SmallGuest& g) {
+        g.vcpu.state.cr4 |= x86::cr4::osfxsr | x86::cr4::osxsave;
+        g.vcpu.state.xcr0 = 7;
+        ExtendedState& e = g.vcpu.state.extended;
+        for (unsigned n = 0; n < 16; n++) e.xmm[n] = {n + 1, n + 101}, e.ymm_high[n] = {n + 201, n + 301};
+        e.mxcsr = 0x1fa0;
+        for (u64 at = 0; at < 0x400; at += 8)
+            g.at<u64>(SmallGuest::data + at) = at >= 512 && at < 576 ? 0 : ~at;
+    };
+    for (const u32 saved : {7u, 6u, 3u, 1u, 0u})
+        for (const u32 restored : {7u, 6u, 4u, 2u, 1u}) same_in_both(program(saved, restored), prepare);
+    SmallGuest g(program(7, 7), SmallGuest::Code::bits32);
+    prepare(g);
+    g.run_translated();
+    ASSERT_TRUE(g.halted());
+    EXPECT_EQ(g.vcpu.state.extended.xmm[15].low, 16u);
+    EXPECT_EQ(g.vcpu.state.extended.ymm_high[8].high, 309u);
+    EXPECT_LE(g.vcpu.counters.fallbacks, 1u);  // HLT
+}
+
 }  // namespace
 }  // namespace softmetal
