@@ -66,7 +66,7 @@ void ControlDoor::answer(Visitor& visitor) {
         host::ControlSocket conversation(std::move(visitor.socket));
         if (auto viewer = attach_viewer_()) {
             const std::array descriptors = {viewer->fd(), viewer->surface().fd()};
-            (void)conversation.send(request, descriptors);
+            [[maybe_unused]] const auto sent = conversation.send(request, descriptors);
         }
     }
     visitor.watch->set_interest({});
