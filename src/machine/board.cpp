@@ -8,6 +8,7 @@
 #include "devices/fw_cfg/fw_cfg.hpp"
 #include "devices/hpet/hpet.hpp"
 #include "devices/i8042/i8042.hpp"
+#include "devices/ide/piix_ide.hpp"
 #include "devices/io_apic/io_apic.hpp"
 #include "devices/local_apic/interrupt_fabric.hpp"
 #include "devices/local_apic/local_apic.hpp"
@@ -31,6 +32,7 @@
 #include "machine/board_layout.hpp"
 #include "machine/cmos_memory.hpp"
 #include "machine/firmware_files.hpp"
+#include "machine/ide_places.hpp"
 #include "machine/memory_types.hpp"
 #include "machine/split_line.hpp"
 #include "machine/switched_line.hpp"
@@ -128,6 +130,7 @@ struct Board::Parts {
     std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
     devices::pci::HostBridge* host_bridge = nullptr;
     devices::piix::PowerManagement* power_management = nullptr;
+    devices::ide::PiixIde* ide = nullptr;
 
     void add_processors(unsigned count);
     void add_interrupt_controllers();
@@ -135,6 +138,7 @@ struct Board::Parts {
     [[nodiscard]] bus::InterruptLine& isa_irq(unsigned irq) { return isa_lines[irq]->add_input(); }
     void add_legacy_devices(const MachineResources& resources, devices::FwCfgItems firmware_items);
     void add_pci(const MachineResources& resources);
+    void add_ide(const MachineResources& resources, const IdePlaces& places);
     void add_test_devices();
     void shadow(const devices::pci::ShadowSegment& segment);
     [[nodiscard]] devices::pci::Surroundings slot_surroundings(unsigned slot);
@@ -280,6 +284,23 @@ void Board::Parts::add_pci(const MachineResources& resources) {
     plug(layout::pci_display_slot, std::move(adapter));
 }
 
+void Board::Parts::add_ide(const MachineResources& resources, const IdePlaces& places) {
+    using namespace devices::ide;
+    PiixIde::Resources wires;
+    for (unsigned i = 0; i < PiixIde::channel_count; i++) wires.interrupts[i] = &isa_irq(layout::ide_irqs[i]);
+    for (unsigned place = 0; place < places.size(); place++) {
+        if (!places[place]) continue;
+        const auto [cdrom, number] = *places[place];
+        wires.drives[place] =
+            DriveSlot{cdrom ? DriveKind::cdrom : DriveKind::disk,
+                      (cdrom ? resources.cdroms : resources.ide_disks)[number], fmt::format("ide{}", place)};
+    }
+    const devices::pci::Surroundings on_board{ports, mmio, dma, fabric, nullptr};
+    auto function = std::make_unique<PiixIde>(on_board, wires);
+    ide = function.get();
+    plug(layout::pci_piix_slot, std::move(function), layout::pci_ide_function);
+}
+
 /// What only kernels made for testing machines ask for.
 void Board::Parts::add_test_devices() {
     if (has_test_device) {
@@ -351,13 +372,16 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (!memory) return std::unexpected(memory.error());
     auto model = CpuModel::named(config.cpu_model, config.cpus, layout::tsc_hz);
     if (!model) return std::unexpected(model.error());
-    auto firmware_items = firmware_files(config);
+    const auto places = assign_ide_places(resources.ide_disks.size(), resources.cdroms.size());
+    if (!places) return std::unexpected(places.error());
+    auto firmware_items = firmware_files(config, resources.disks.size(), *places);
     if (!firmware_items) return std::unexpected(firmware_items.error());
     auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);
     parts->add_interrupt_controllers();
     parts->add_legacy_devices(resources, std::move(*firmware_items));
     parts->add_pci(resources);
+    parts->add_ide(resources, *places);
     parts->add_test_devices();
     if (auto r = parts->attach_all(); !r) return std::unexpected(r.error());
     return std::unique_ptr<Board>(new Board(std::move(parts)));
@@ -391,6 +415,7 @@ Result<> Board::hand_over_as_firmware() {
     using namespace layout;
     parts_->host_bridge->shadow_everything();
     parts_->power_management->place(acpi_pm_port);
+    parts_->ide->enable_channels();
     parts_->local_apics.front()->set_virtual_wire();
     for (const auto& vcpu : parts_->vcpus)
         set_memory_types(vcpu->state, parts_->model.physical_address_bits());

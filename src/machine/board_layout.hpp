@@ -78,7 +78,7 @@ inline constexpr std::array<unsigned, 4> hpet_gsis = {20, 21, 22, 23};
 // --- PCI device numbers on bus 0
 inline constexpr unsigned pci_host_bridge_slot = 0;
 inline constexpr unsigned pci_piix_slot = 1;  // functions 0 ISA bridge, 1 IDE, 3 power management
-inline constexpr unsigned pci_power_function = 3;
+inline constexpr unsigned pci_ide_function = 1, pci_power_function = 3;
 inline constexpr unsigned pci_display_slot = 2;
 inline constexpr unsigned pci_rng_slot = 3;
 inline constexpr unsigned pci_first_disk_slot = 4;
@@ -86,6 +86,11 @@ inline constexpr unsigned pci_slot_count = 32;
 inline constexpr unsigned maximum_network_cards = 4;
 inline constexpr unsigned pci_first_network_slot = pci_slot_count - maximum_network_cards;
 inline constexpr unsigned maximum_disks = pci_first_network_slot - pci_first_disk_slot;
+
+// --- places on the two IDE cables: primary first and second, secondary first and second
+inline constexpr unsigned ide_place_count = 4;
+inline constexpr unsigned first_cdrom_place = 2;
+inline constexpr std::array<unsigned, 2> ide_irqs = {14, 15};
 
 // --- processors
 inline constexpr unsigned maximum_cpus = 64;

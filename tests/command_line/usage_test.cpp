@@ -87,6 +87,12 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"gdb_wait_alone", run_guest("hello", {"--gdb-wait"}), "--gdb"},
         Mistake{"unknown_option", run_guest("hello", {"--fast"}), "--fast"},
         Mistake{"stray_word", run_guest("hello", {"there"}), "there"},
+        Mistake{"disk_interface", run_guest("hello", {"--disk", "x,if=scsi"}), "if=scsi"},
+        Mistake{"boot_device", {"run", "--boot", "tape"}, "not one of disk, cdrom, floppy"},
+        Mistake{"two_images", {"run", "a", "b"}, "b"},
+        Mistake{"image_missing", {"run", "/nonexistent"}, "cannot open image '/nonexistent'"},
+        Mistake{
+            "cdrom_missing", {"run", "--cdrom", "/nonexistent"}, "cannot open CD-ROM image '/nonexistent'"},
         Mistake{"initrd_without_kernel", {"run", "--initrd", "x"}, "--kernel"},
         Mistake{"firmware_and_kernel", {"run", "--kernel", "x", "--firmware", "y"}, "--kernel"},
         Mistake{

@@ -258,7 +258,7 @@ std::string describe(const TestCase& test, const std::vector<Difference>& differ
                             i % 4 == 3 ? "\n" : "");
     text +=
         fmt::format("    rip {:#x}  rflags {}  gs base {:#x}\n", r.rip, flag_text(r.rflags), test.gs_base);
-    if (test.code_size == 4)
+    if (test.code_size != 8)
         text += fmt::format("    ds {:#x}  es {:#x}  fs {:#x}  gs {:#x}  ss {:#x}\n", test.selectors.ds,
                             test.selectors.es, test.selectors.fs, test.selectors.gs, test.selectors.ss);
     const ExtendedState& x = r.extended;

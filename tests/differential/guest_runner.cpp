@@ -37,6 +37,7 @@ void GuestRunner::prepare(const TestCase& test) {
     }
     CpuState& s = vcpu_.state;
     s = test.code_size == 8 ? initial64_ : initial32_;
+    if (test.code_size == 2) s.seg(Segment::cs) = segments::loaded(segments::code16);
     s.gpr = test.registers.gpr;
     s.rip = test.registers.rip;
     s.rflags = test.registers.rflags;
@@ -63,7 +64,7 @@ void GuestRunner::run(const TestCase& test, Outcome& outcome) {
     Registers& r = outcome.registers;
     r.gpr = s.gpr;
     r.extended = s.extended;
-    if (test.code_size == 4)
+    if (test.code_size != 8)
         outcome.selectors = {.ds = s.seg(Segment::ds).selector,
                              .es = s.seg(Segment::es).selector,
                              .fs = s.seg(Segment::fs).selector,
@@ -77,7 +78,7 @@ void GuestRunner::run(const TestCase& test, Outcome& outcome) {
         outcome.vector = e->vector;
         outcome.error_code = e->error_code;
         r.rip = e->rip, r.rflags = e->rflags, r.gpr[x86::rsp] = e->rsp;
-        if (test.code_size == 4) outcome.selectors.ss = e->ss;
+        if (test.code_size != 8) outcome.selectors.ss = e->ss;
         if (outcome.vector == static_cast<unsigned>(x86::Vector::page_fault)) outcome.cr2 = s.cr2;
     } else {
         outcome.vector = endless;

@@ -97,6 +97,7 @@ u64 InstructionSetup::wide_operand() const {
 }
 
 bool InstructionSetup::allows_target(u64 linear, bool in_local_segment) const {
+    if (linear + 64 > layout::code && linear < layout::code + page_size) return false;
     const u64 size = std::max<u64>(wide_operand(), 512);
     if (!is_save_area(z_) || out_.code_size == 8) return true;
     if (in_local_segment) return linear >= layout::data && linear + size <= layout::data + page_size;
@@ -123,6 +124,7 @@ u64 InstructionSetup::code_target() {
 
 u64 InstructionSetup::segment_base(ZydisRegister segment) const {
     switch (segment) {
+        case ZYDIS_REGISTER_CS: return segments::code_base(out_.code_size);
         case ZYDIS_REGISTER_DS: return segments::base_of(out_.selectors.ds);
         case ZYDIS_REGISTER_ES: return segments::base_of(out_.selectors.es);
         case ZYDIS_REGISTER_FS: return segments::base_of(out_.selectors.fs);
@@ -201,7 +203,7 @@ void InstructionSetup::string_contents() {
 void InstructionSetup::stack_contents() {
     u64 top;
     switch (z_.mnemonic) {
-        case ZYDIS_MNEMONIC_RET: top = code_target(); break;
+        case ZYDIS_MNEMONIC_RET: top = code_target() - segments::code_base(out_.code_size); break;
         case ZYDIS_MNEMONIC_POPF:
         case ZYDIS_MNEMONIC_POPFD:
         case ZYDIS_MNEMONIC_POPFQ:
@@ -283,6 +285,7 @@ void InstructionSetup::branch_target() {
     if (z_.mnemonic == ZYDIS_MNEMONIC_CALL &&
         (out_.registers.rflags & x86::flags::ac || !out_.memory.at(top - 8) || !out_.memory.at(top - 1)))
         target = layout::code;
+    target -= segments::code_base(out_.code_size);
     if (d_.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY)
         out_.memory.store(operand_, &target, 8);
     else if (!pinned(number(d_.operands[0].reg.value)))

@@ -25,7 +25,7 @@ constexpr std::array<int, 5> signals = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL
 struct Transfer {
     const TestCase* test = nullptr;
     Outcome* outcome = nullptr;
-    bool code32 = false;
+    bool legacy = false;
     std::array<greg_t, NGREG> host_registers{};
     ExtendedState host_extended{};
 };
@@ -68,9 +68,10 @@ void load(ucontext_t& context, const TestCase& test) {
     for (unsigned i = 0; i < 16; i++) g[greg_of[i]] = static_cast<greg_t>(test.registers.gpr[i]);
     g[REG_RIP] = static_cast<greg_t>(test.registers.rip);
     g[REG_EFL] = static_cast<greg_t>(test.registers.rflags);
-    if (test.code_size == 4) {
+    if (test.code_size != 8) {
         FrameSelectors s = frame_selectors(context);
-        s.cs = segments::user_code32, s.ss = test.selectors.ss;
+        s.cs = test.code_size == 4 ? segments::user_code32 : segments::code16;
+        s.ss = test.selectors.ss;
         set_frame_selectors(context, s);
     }
 
@@ -135,12 +136,12 @@ extern "C" void oracle_handle_signal(int, siginfo_t*, void* opaque) {
     if (transfer.test) {
         load(context, *transfer.test);
         const DataSelectors selectors = transfer.test->selectors;
-        transfer.code32 = transfer.test->code_size == 4;
+        transfer.legacy = transfer.test->code_size != 8;
         transfer.test = nullptr;
-        if (transfer.code32) load_selectors(selectors);
+        if (transfer.legacy) load_selectors(selectors);
         return;
     }
-    if (transfer.code32) {
+    if (transfer.legacy) {
         DataSelectors& selectors = transfer.outcome->selectors;
         selectors = save_selectors();
         selectors.ss = frame_selectors(context).ss;
@@ -149,7 +150,7 @@ extern "C" void oracle_handle_signal(int, siginfo_t*, void* opaque) {
     }
     save(context, *transfer.outcome);
     // Above ESP a 16-bit stack leaves what the host's kernel had there (its espfix64).
-    if (transfer.code32) transfer.outcome->registers.gpr[x86::rsp] &= 0xffffffff;
+    if (transfer.legacy) transfer.outcome->registers.gpr[x86::rsp] &= 0xffffffff;
     std::memcpy(context.uc_mcontext.gregs, transfer.host_registers.data(), sizeof context.uc_mcontext.gregs);
     std::memcpy(context.uc_mcontext.fpregs, &transfer.host_extended, sizeof(ExtendedState));
 }
@@ -208,7 +209,7 @@ bool set_local_descriptors() {
 
 }  // namespace
 
-Result<> NativeRunner::can_run_code32() {
+Result<> NativeRunner::can_run_legacy() {
     if (!can_set_fs_base())
         return fail("the host's kernel does not let programs set FS's base, which cases change");
     if (set_local_descriptors()) return {};
@@ -216,9 +217,9 @@ Result<> NativeRunner::can_run_code32() {
                 std::strerror(errno));
 }
 
-Result<std::unique_ptr<NativeRunner>> NativeRunner::create(bool code32) {
-    if (code32)
-        if (auto possible = can_run_code32(); !possible) return std::unexpected(possible.error());
+Result<std::unique_ptr<NativeRunner>> NativeRunner::create(bool legacy) {
+    if (legacy)
+        if (auto possible = can_run_legacy(); !possible) return std::unexpected(possible.error());
     if (can_set_fs_base()) asm volatile("rdfsbase %0" : "=r"(oracle_host_fs_base));
     const int fd = memfd_create("oracle", MFD_CLOEXEC);
     constexpr std::size_t size = pages.size() * page_size;
@@ -256,7 +257,7 @@ void NativeRunner::run(const TestCase& test, Outcome& outcome) {
     transfer.test = &test;
     transfer.outcome = &outcome;
     outcome.selectors = {};
-    const bool changes_gs = test.gs_base || test.code_size == 4;
+    const bool changes_gs = test.gs_base || test.code_size != 8;
     const u64 host_gs = changes_gs ? get_gs_base() : 0;
     if (test.gs_base) set_gs_base(test.gs_base);
     {

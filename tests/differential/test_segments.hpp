@@ -14,6 +14,7 @@ inline constexpr u16 user_code32 = 0x23, user_data = 0x2b;
 inline constexpr u64 code32_descriptor = 0x00cf'fb00'0000'ffff, data_descriptor = 0x00cf'f300'0000'ffff;
 
 /// 16-bit offsets from here reach the data pages, in front of and behind them; and the stack's.
+inline constexpr u32 code16_base = 0x1001'0000;  // of layout::code
 inline constexpr u32 data_base = 0x1002'c000, stack_base = 0x1004'c000;
 inline constexpr u32 data_offset = 0x4000;  // of layout::data, and of layout::stack
 
@@ -38,6 +39,7 @@ inline constexpr auto local = std::to_array<LocalSegment>({
     {.base = stack_base, .limit = last_byte},
     {.big = false, .base = stack_base, .limit = last_byte},
     {.expand_down = true, .base = stack_base, .limit = data_offset + 0x80},
+    {.code = true, .big = false, .base = code16_base, .limit = 0x1fff},
 });
 
 [[nodiscard]] constexpr u16 local_selector(unsigned index) { return static_cast<u16>(index << 3 | 7); }
@@ -46,6 +48,10 @@ inline constexpr u16 data16 = local_selector(0);
 
 /// Those that lie about the stack: 32-bit, 16-bit and one that expands downwards.
 inline constexpr u16 stack32 = local_selector(6), stack16 = local_selector(7), stack_down = local_selector(8);
+
+/// The code segment of 16-bit cases.
+inline constexpr u16 code16 = local_selector(9);
+[[nodiscard]] constexpr u64 code_base(unsigned code_size) { return code_size == 2 ? code16_base : 0; }
 
 /// The base of a segment that a register holds.
 [[nodiscard]] constexpr u32 base_of(u16 selector) {
