@@ -2,6 +2,7 @@
 """The screen, keyboard and mouse of a whole machine, as a VNC viewer and softmetal screenshot meet them."""
 import argparse
 import atexit
+import os
 import pathlib
 import queue
 import random
@@ -197,15 +198,46 @@ def test_strangers_do_no_harm(program, guest, folder):
     assert status == 0 and "VNC server is gone" not in error, (status, error)
 
 
+def test_window(program, guest, folder, window):
+    """A window on a display that nobody sees: it lives as long as the machine, resets and another mode included."""
+    machine = Machine(program, guest, folder)
+    machine.expect("mfa")
+    shown = subprocess.Popen([window, "--control", machine.control], stderr=subprocess.PIPE, text=True,
+                             env={**os.environ, "SDL_VIDEODRIVER": "dummy"})
+    atexit.register(shown.kill)
+    viewer = RfbClient(machine.address)
+    time.sleep(1)
+    for key, codes in (("a", ["k1e", "k9e"]), ("b", ["k30", "ready", "mfa"]), ("c", ["kae"])):
+        viewer.key(ord(key), True)
+        viewer.key(ord(key), False)
+        while codes:
+            line = machine.lines.get(timeout=30)
+            if line in codes:
+                codes.remove(line)
+    time.sleep(1)
+    assert shown.poll() is None, shown.communicate()
+    viewer.key(ord("q"), True)
+    assert machine.finish()[0] == 0
+    error = shown.communicate(timeout=30)[1]
+    assert shown.returncode == 0, error
+    late = subprocess.run([window, "--control", machine.control], stderr=subprocess.PIPE, text=True, timeout=30)
+    assert late.returncode == 4 and late.stderr.count("\n") == 1 and "cannot connect" in late.stderr, late
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
     parser.add_argument("guest")
+    parser.add_argument("window", nargs="?", help="softmetal-window, where it was built")
     arguments = parser.parse_args()
     for test in (test_picture_keys_and_pointer, test_password_and_last_picture, test_strangers_do_no_harm):
         with tempfile.TemporaryDirectory() as folder:
             test(arguments.program, arguments.guest, folder)
         print(f"{test.__name__}: passed")
+    if arguments.window:
+        with tempfile.TemporaryDirectory() as folder:
+            test_window(arguments.program, arguments.guest, folder, arguments.window)
+        print("test_window: passed")
 
 
 if __name__ == "__main__":
