@@ -19,7 +19,7 @@ struct RunOptions {
     std::optional<std::string> debug_console;  // a file for what the guest writes to port 0x402
     std::string command_line;
     std::vector<std::string> images;  // to boot from, whatever they are
-    std::vector<std::string> disks, cdroms;
+    std::vector<std::string> disks, cdroms, floppies;
     machine::BootDevice boot = machine::BootDevice::disk;
     std::string memory = "1G";
     unsigned cpus = 1;

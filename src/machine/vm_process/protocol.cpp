@@ -105,7 +105,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         request.has_initrd = message.at("has_initrd").get<bool>();
         request.has_debug_console = message.at("has_debug_console").get<bool>();
         for (const json& disk : message.at("disks")) {
-            const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::cdrom);
+            const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::floppy);
             if (!attachment) return std::nullopt;
             request.disks.push_back(
                 {disk.at("name").get<std::string>(), disk.at("read_only").get<bool>(), *attachment});

@@ -128,6 +128,7 @@ class VmProcess {
         resources.disks = disks_->attached_to(Attachment::virtio);
         resources.ide_disks = disks_->attached_to(Attachment::ide);
         resources.cdroms = disks_->attached_to(Attachment::cdrom);
+        resources.floppies = disks_->attached_to(Attachment::floppy);
 
         auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
