@@ -2,6 +2,7 @@
 
 #include "host/file_io.hpp"
 #include "host/input_file.hpp"
+#include "machine/floppies.hpp"
 
 #include <array>
 #include <cstring>
@@ -49,7 +50,9 @@ Result<DriveOption> recognise(const std::string& path) {
     const auto file = host::open_input_file("image", path, host::FileAccess::read);
     if (!file) return std::unexpected(file.error());
     if (is_iso_9660(file->get())) return DriveOption{path, true, Attachment::cdrom};
-    return DriveOption{path, false, Attachment::ide};
+    const auto info = host::file_info(file->get());
+    const bool is_floppy = info && machine::is_floppy_size(info->size);
+    return DriveOption{path, false, is_floppy ? Attachment::floppy : Attachment::ide};
 }
 
 }  // namespace
@@ -66,12 +69,20 @@ Result<std::vector<DriveOption>> drives(const RunOptions& options) {
         if (!drive) return std::unexpected(drive.error());
         all.push_back(std::move(*drive));
     }
+    for (const std::string& floppy : options.floppies) {
+        constexpr std::string_view readonly = ",readonly";
+        const bool read_only = floppy.ends_with(readonly);
+        const std::string path = floppy.substr(0, floppy.size() - (read_only ? readonly.size() : 0));
+        all.push_back({path, read_only, Attachment::floppy});
+    }
     for (const std::string& path : options.cdroms) all.push_back({path, true, Attachment::cdrom});
     return all;
 }
 
 Result<host::UniqueFd> open_drive(const DriveOption& drive) {
-    const char* what = drive.attachment == Attachment::cdrom ? "CD-ROM image" : "disk";
+    const char* what = drive.attachment == Attachment::cdrom    ? "CD-ROM image"
+                       : drive.attachment == Attachment::floppy ? "floppy disk"
+                                                                : "disk";
     auto file = host::open_input_file(
         what, drive.path, drive.read_only ? host::FileAccess::read : host::FileAccess::read_write);
     if (!file) return file;

@@ -14,7 +14,7 @@ struct DriveOption {
     Attachment attachment = Attachment::virtio;
 };
 
-/// IMAGE first, then disks and CD-ROMs in their order.
+/// IMAGE first, then disks, floppy disks and CD-ROMs in their order.
 [[nodiscard]] Result<std::vector<DriveOption>> drives(const RunOptions& options);
 
 /// Opened as it is to be used, and kept from others.

@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* footer = R"(Examples:
   softmetal run debian.img
+  softmetal run dos.img
   softmetal run installer.iso --disk new.img,if=ide
   softmetal run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
   softmetal run --kernel vmlinuz --append "console=ttyS0 root=/dev/vda" --disk root.img --memory 2G
@@ -64,7 +65,7 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
     CLI::App* run = app.add_subcommand("run", "Run a virtual machine until it powers off");
     run->footer(footer);
     run->add_option("IMAGE", options.images,
-                    "Boot this image: of a hard disk, then as an IDE disk, or of a CD-ROM")
+                    "Boot this image: of a CD-ROM, of a floppy disk, or of a hard disk, then as an IDE disk")
         ->expected(0, 1);
     CLI::Option* kernel =
         run->add_option(
@@ -86,6 +87,10 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("FILE")
         ->allow_extra_args(false);
     run->add_option("--cdrom", options.cdroms, "CD-ROM or DVD image (ISO 9660), in an IDE drive")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    run->add_option("--floppy", options.floppies,
+                    "Floppy disk image, 160 KB to 2.88 MB; ,readonly protects it")
         ->type_name("FILE")
         ->allow_extra_args(false);
     run->add_option("--boot", options.boot, "What the firmware tries first: disk, cdrom or floppy")

@@ -34,6 +34,8 @@ inline constexpr u64 i8042_data_port = 0x60;
 inline constexpr u64 system_control_port_b = 0x61;  // PIT gate and speaker
 inline constexpr u64 i8042_command_port = 0x64;
 inline constexpr u64 debug_port = 0x80;
+inline constexpr u64 dma_first_port = 0x00, dma_page_port = 0x81, dma_second_port = 0xc0;
+inline constexpr u64 floppy_port = 0x3f0, floppy_port_count = 6, floppy_input_port = 0x3f7;
 inline constexpr u64 cmos_port = 0x70, cmos_port_count = 2;
 inline constexpr u64 system_control_port_a = 0x92;
 inline constexpr u64 com1_port = 0x3f8, com1_port_count = 8;
@@ -60,6 +62,7 @@ inline constexpr unsigned timer_irq = 0, timer_gsi = 2;
 inline constexpr unsigned keyboard_irq = 1, mouse_irq = 12;
 inline constexpr unsigned cascade_irq = 2;
 inline constexpr unsigned com1_irq = 4;
+inline constexpr unsigned floppy_irq = 6, floppy_dma = 2;
 inline constexpr unsigned rtc_irq = 8;
 inline constexpr unsigned sci_irq = 9;
 // PCI INTA..INTD of device d arrive at pin PIRQA..PIRQD of number (d + 3 + pin) % 4, as a board with an

@@ -68,7 +68,7 @@ struct MachineResources {
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
     std::vector<std::byte> firmware = {};
     std::vector<std::byte> video_bios = {};  // the display adapter's expansion ROM
-    std::vector<bus::BlockStore*> ide_disks = {}, cdroms = {};
+    std::vector<bus::BlockStore*> ide_disks = {}, cdroms = {}, floppies = {};
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
     std::vector<NetworkCard> network_cards = {};
 };

@@ -4,7 +4,9 @@
 #include "../unit/devices/fake_store.hpp"
 #include "devices/acpi_pm/acpi_pm.hpp"
 #include "devices/debug_port/debug_port.hpp"
+#include "devices/dma8237/dma8237.hpp"
 #include "devices/e1000/e1000.hpp"
+#include "devices/floppy/floppy.hpp"
 #include "devices/fw_cfg/fw_cfg.hpp"
 #include "devices/i8042/i8042.hpp"
 #include "devices/ide/piix_ide.hpp"
@@ -554,6 +556,53 @@ class E1000Subject final : public Subject, private bus::IoHandler {
     std::unique_ptr<E1000> device_;
 };
 
+class DmaSubject final : public DeviceSubject<Dma8237> {
+ public:
+    DmaSubject() { device = std::make_unique<Dma8237>(ram_); }
+    ~DmaSubject() override { device.reset(); }
+    std::vector<bus::IoHandler*> registers() override {
+        return {&device->first_controller(), &device->second_controller(), &device->page_registers()};
+    }
+    u64 register_bytes() const override { return 32; }
+    void disturb(u8 how) override {
+        std::vector<std::byte> data(how);
+        bus::IsaDmaChannel& channel = device->channel(how % Dma8237::channel_count);
+        static_cast<void>(how & 0x80 ? channel.to_memory(data) : channel.from_memory(data));
+    }
+
+ private:
+    Result<std::unique_ptr<Dma8237>> make(const bus::SavedState& state) override {
+        return Dma8237::restore(ram_, state);
+    }
+    FakeRam ram_{1 << 18};
+};
+
+class FloppySubject final : public DeviceSubject<floppy::Floppy> {
+ public:
+    FloppySubject() { device = std::make_unique<floppy::Floppy>(resources()); }
+    ~FloppySubject() override { device.reset(); }
+    std::vector<bus::IoHandler*> registers() override {
+        return {&device->registers(), &device->digital_input()};
+    }
+    u64 register_bytes() const override { return 6; }
+    /// The channel is programmed, in either direction.
+    void disturb(u8 how) override {
+        dma_.first_controller().write_io(11, 1, how & 1 ? 0x46 : 0x4a);
+        dma_.first_controller().write_io(5, 1, how);
+        dma_.first_controller().write_io(5, 1, how >> 4);
+        dma_.first_controller().write_io(10, 1, 2);
+    }
+
+ private:
+    floppy::Floppy::Resources resources() { return {line, dma_.channel(2), {&disk_, nullptr}}; }
+    Result<std::unique_ptr<floppy::Floppy>> make(const bus::SavedState& state) override {
+        return floppy::Floppy::restore(resources(), state);
+    }
+    FakeRam ram_{1 << 17};
+    Dma8237 dma_{ram_};
+    MemoryStore disk_{163840};
+};
+
 template <class S>
 std::unique_ptr<Subject> make_subject() {
     return std::make_unique<S>();
@@ -578,7 +627,10 @@ const std::vector<MakeSubject>& subjects() {
                                                  make_subject<PowerManagementSubject>,
                                                  make_subject<IdeSubject>,
                                                  make_subject<VgaSubject>,
-                                                 make_subject<E1000Subject>};
+                                                 make_subject<E1000Subject>,
+
+                                                 make_subject<DmaSubject>,
+                                                 make_subject<FloppySubject>};
     return all;
 }
 

@@ -118,7 +118,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
             request.network_cards.push_back({*model, card.at("mac").get<std::array<u8, 6>>()});
         }
         for (const json& disk : message.at("disks")) {
-            const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::cdrom);
+            const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::floppy);
             if (!attachment) return std::nullopt;
             request.disks.push_back(
                 {disk.at("name").get<std::string>(), disk.at("read_only").get<bool>(), *attachment});

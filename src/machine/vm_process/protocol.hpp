@@ -22,7 +22,7 @@ struct StartRequest {
     struct Disk {
         std::string name;  // for messages
         bool read_only = false;
-        enum class Attachment : u8 { virtio, ide, cdrom };
+        enum class Attachment : u8 { virtio, ide, cdrom, floppy };
         Attachment attachment = Attachment::virtio;
     };
     MachineConfig config;

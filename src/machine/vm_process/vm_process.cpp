@@ -133,6 +133,7 @@ class VmProcess {
         resources.disks = disks_->attached_to(Attachment::virtio);
         resources.ide_disks = disks_->attached_to(Attachment::ide);
         resources.cdroms = disks_->attached_to(Attachment::cdrom);
+        resources.floppies = disks_->attached_to(Attachment::floppy);
         next += request.disks.size();
         for (const StartRequest::Card& card : request.network_cards) {
             auto link = network::SocketLink::create(*loop_, std::move(order_.descriptors[next++]));
