@@ -421,7 +421,8 @@ TEST(Code32, TheSamePlaceHasAnotherTranslationAsCode64) {
     EXPECT_LT(g.vcpu.counters.blocks_translated, 10u);
 }
 
-/// Each makes a site, and its operand another, which may move all of them elsewhere.
+/// Each makes a site, and its operand another, which may move all of them elsewhere (the address sanitizer
+/// tells).
 TEST(Code32, SegmentLoadsFromMemoryMakeManySites) {
     same_in_both([](Assembler& a) {
         a.mov(ebx, SmallGuest::data);
