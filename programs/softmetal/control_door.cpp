@@ -5,7 +5,7 @@
 #include "host/control_socket.hpp"
 
 #include <array>
-#include <cstdlib>
+#include <filesystem>
 
 namespace softmetal {
 namespace {
@@ -16,17 +16,11 @@ constexpr std::size_t most_visitors = 16;
 
 }  // namespace
 
-std::optional<fs::path> control_directory() {
-    const char* const runtime = std::getenv("XDG_RUNTIME_DIR");
-    if (!runtime || !*runtime) return std::nullopt;
-    return fs::path(runtime) / "softmetal";
-}
-
 Result<std::unique_ptr<host::ListeningSocket>> open_control_socket(const std::string& path) {
     fs::path place = path;
     std::error_code error;
     if (path.empty()) {
-        const auto directory = control_directory();
+        const auto directory = display::control_directory();
         if (!directory) return nullptr;
         fs::create_directory(*directory, error);
         place = *directory / std::to_string(host::process_id());
@@ -68,11 +62,11 @@ void ControlDoor::answer(Visitor& visitor) {
     const host::Transfer got = host::receive_now(visitor.socket.get(), request);
     if (got.status == host::TransferStatus::again) return;
     if (got.status == host::TransferStatus::moved &&
-        ControlRequest{request[0]} == ControlRequest::view_screen) {
+        display::ControlRequest{request[0]} == display::ControlRequest::view_screen) {
         host::ControlSocket conversation(std::move(visitor.socket));
         if (auto viewer = attach_viewer_()) {
             const std::array descriptors = {viewer->fd(), viewer->surface().fd()};
-            (void)conversation.send(request, descriptors);
+            [[maybe_unused]] const auto sent = conversation.send(request, descriptors);
         }
     }
     visitor.watch->set_interest({});

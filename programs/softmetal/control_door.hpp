@@ -3,27 +3,19 @@
 #pragma once
 
 #include "base/result.hpp"
-#include "display/screen_viewer.hpp"
+#include "display/machine_viewer.hpp"
 #include "host/event_loop.hpp"
 #include "host/listening_socket.hpp"
 
-#include <filesystem>
 #include <functional>
 #include <list>
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace softmetal {
 
-/// What may be asked, a byte each. The answer is a byte with the descriptors of a viewer's socket and its
-/// surface (display/screen_link.hpp); none where there is no machine.
-enum class ControlRequest : u8 { view_screen = 's' };
-
-/// Where running machines' sockets are; none without $XDG_RUNTIME_DIR.
-[[nodiscard]] std::optional<std::filesystem::path> control_directory();
-
-/// Listens at `path`, or in control_directory() under this process' number; null where there is neither.
+/// Listens at `path`, or in display::control_directory() under this process' number; null where there is
+/// neither.
 [[nodiscard]] Result<std::unique_ptr<host::ListeningSocket>> open_control_socket(const std::string& path);
 
 /// On the event loop's thread.

@@ -12,6 +12,9 @@ namespace softmetal {
 namespace {
 
 constexpr const char* footer = R"(Examples:
+  softmetal run debian.img
+  softmetal run dos.img
+  softmetal run installer.iso --disk new.img,if=ide
   softmetal run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
   softmetal run --kernel vmlinuz --append "console=ttyS0 root=/dev/vda" --disk root.img --memory 2G
   softmetal run --kernel vmlinuz --initrd test.cpio.gz --append "console=ttyS0 panic=-1" \
@@ -61,6 +64,9 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
     using machine::Mode;
     CLI::App* run = app.add_subcommand("run", "Run a virtual machine until it powers off");
     run->footer(footer);
+    run->add_option("IMAGE", options.images,
+                    "Boot this image: of a CD-ROM, of a floppy disk, or of a hard disk, then as an IDE disk")
+        ->expected(0, 1);
     CLI::Option* kernel =
         run->add_option(
                "--kernel", options.kernel,
@@ -74,11 +80,25 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
                     "BIOS image instead of SeaBIOS; only used where there is no --kernel")
         ->type_name("FILE")
         ->excludes(kernel);
-    run->add_option(
-           "--disk", options.disks,
-           "Raw disk image or block device; repeat it for more disks; end it with ,readonly to protect it")
+    run->add_option("--disk", options.disks,
+                    "Raw disk image or block device; ,if=ide makes it an IDE disk instead of a virtio one, "
+                    ",readonly protects "
+                    "it; repeat it for more disks")
         ->type_name("FILE")
         ->allow_extra_args(false);
+    run->add_option("--cdrom", options.cdroms, "CD-ROM or DVD image (ISO 9660), in an IDE drive")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    run->add_option("--floppy", options.floppies,
+                    "Floppy disk image, 160 KB to 2.88 MB; ,readonly protects it")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    run->add_option("--boot", options.boot, "What the firmware tries first: disk, cdrom or floppy")
+        ->type_name("DEVICE")
+        ->transform(one_of<machine::BootDevice>({{"disk", machine::BootDevice::disk},
+                                                 {"cdrom", machine::BootDevice::cdrom},
+                                                 {"floppy", machine::BootDevice::floppy}}))
+        ->default_str("disk");
     run->add_option("--network", options.network,
                     "nat: the guest reaches what this computer reaches; none: no network card")
         ->type_name("KIND")

@@ -19,7 +19,9 @@ struct RunOptions {
     std::optional<std::string> initrd;
     std::optional<std::string> debug_console;  // a file for what the guest writes to port 0x402
     std::string command_line;
-    std::vector<std::string> disks;
+    std::vector<std::string> images;  // to boot from, whatever they are
+    std::vector<std::string> disks, cdroms, floppies;
+    machine::BootDevice boot = machine::BootDevice::disk;
     NetworkKind network = NetworkKind::nat;
     machine::NetworkCardModel network_card = machine::NetworkCardModel::virtio;
     std::vector<std::string> forwards;

@@ -2,6 +2,7 @@
 
 #include "control_door.hpp"
 #include "display/keyboard_layout.hpp"
+#include "drive_options.hpp"
 #include "host/control_socket.hpp"
 #include "host/input_file.hpp"
 #include "memory_size.hpp"
@@ -16,18 +17,8 @@
 namespace softmetal {
 namespace {
 
-constexpr std::string_view readonly_suffix = ",readonly";
 constexpr std::size_t longest_command_line =
     4096;  // no x86 kernel takes more (boot protocol cmdline_size: 2047)
-
-Result<host::UniqueFd> open_disk(const std::string& path, bool read_only) {
-    auto disk = host::open_input_file("disk", path,
-                                      read_only ? host::FileAccess::read : host::FileAccess::read_write);
-    if (!disk) return disk;
-    if (auto locked = host::lock_file(disk->get(), !read_only, "disk", path); !locked)
-        return std::unexpected(locked.error());
-    return disk;
-}
 
 Result<> open_vnc(const RunOptions& options, RunInputs& inputs) {
     if (!display::KeyboardLayout::named(options.keyboard))
@@ -111,6 +102,7 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
               .command_line = options.command_line,
               .debug_exit_port = options.debug_exit_port,
               .test_device = options.test_device,
+              .boot = options.boot,
               .kernel_name = std::filesystem::path(options.kernel.value_or("")).filename().string()};
 
     if (!options.kernel) {
@@ -140,17 +132,17 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.files.push_back(std::move(*file));
         inputs.request.has_debug_console = true;
     }
-    for (std::string path : options.disks) {
-        const bool read_only = path.ends_with(readonly_suffix);
-        if (read_only) path.resize(path.size() - readonly_suffix.size());
-        auto disk = open_disk(path, read_only);
+    const auto wanted = drives(options);
+    if (!wanted) return std::unexpected(wanted.error());
+    for (const DriveOption& drive : *wanted) {
+        auto disk = open_drive(drive);
         if (!disk) return std::unexpected(disk.error());
         inputs.files.push_back(std::move(*disk));
-        inputs.request.disks.push_back({path, read_only});
+        inputs.request.disks.push_back({drive.path, drive.read_only, drive.attachment});
     }
     if (auto added = add_network(options, inputs); !added) return std::unexpected(added.error());
     if (inputs.request.descriptor_count() > host::ControlSocket::maximum_descriptors)
-        return fail(fmt::format("{} disks are too many", options.disks.size()));
+        return fail(fmt::format("{} disks are too many", wanted->size()));
     if (!options.gdb.empty()) {
         auto gdb = host::ListeningSocket::open(options.gdb);
         if (!gdb) return fail(fmt::format("--gdb: {}", gdb.error().message));

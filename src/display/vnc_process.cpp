@@ -52,7 +52,8 @@ class VncProcess {
         auto surface = host::SharedMemory::map(std::move(descriptors[1]), surface_bytes);
         if (!surface) return;
         // Where this one cannot be shown the next may.
-        (void)server.show(ScreenViewer(std::move(descriptors[0]), std::move(*surface)));
+        [[maybe_unused]] const auto shown =
+            server.show(ScreenViewer(std::move(descriptors[0]), std::move(*surface)));
     }
 
     host::ControlSocket& control_;

@@ -61,7 +61,7 @@ class VncServer::Impl {
         screen_->frameBuffer = reinterpret_cast<char*>(nothing_.data());
         use_pixel_format();
         if (!password_.empty()) {
-            screen_->authPasswdData = passwords_.data();
+            screen_->authPasswdData = static_cast<void*>(passwords_.data());
             screen_->passwordCheck = rfbCheckPasswordByList;
         }
         screen_->newClientHook = [](rfbClientPtr client) { return self(client).viewer_came(client); };

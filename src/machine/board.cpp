@@ -4,10 +4,13 @@
 #include "devices/debug_console/debug_console.hpp"
 #include "devices/debug_exit/debug_exit.hpp"
 #include "devices/debug_port/debug_port.hpp"
+#include "devices/dma8237/dma8237.hpp"
 #include "devices/e1000/e1000.hpp"
+#include "devices/floppy/floppy.hpp"
 #include "devices/fw_cfg/fw_cfg.hpp"
 #include "devices/hpet/hpet.hpp"
 #include "devices/i8042/i8042.hpp"
+#include "devices/ide/piix_ide.hpp"
 #include "devices/io_apic/io_apic.hpp"
 #include "devices/local_apic/interrupt_fabric.hpp"
 #include "devices/local_apic/local_apic.hpp"
@@ -31,6 +34,8 @@
 #include "machine/board_layout.hpp"
 #include "machine/cmos_memory.hpp"
 #include "machine/firmware_files.hpp"
+#include "machine/floppies.hpp"
+#include "machine/ide_places.hpp"
 #include "machine/memory_types.hpp"
 #include "machine/split_line.hpp"
 #include "machine/switched_line.hpp"
@@ -113,6 +118,8 @@ struct Board::Parts {
     std::unique_ptr<devices::I8042> i8042;
     devices::DebugPort debug_port;
     std::unique_ptr<devices::DebugConsole> debug_console;
+    std::unique_ptr<devices::Dma8237> isa_dma;
+    std::unique_ptr<devices::floppy::Floppy> floppy;
     std::unique_ptr<devices::FwCfg> fw_cfg;
     std::unique_ptr<devices::DebugExit> debug_exit;
     std::unique_ptr<devices::TestDevice> test_device;
@@ -128,6 +135,7 @@ struct Board::Parts {
     std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
     devices::pci::HostBridge* host_bridge = nullptr;
     devices::piix::PowerManagement* power_management = nullptr;
+    devices::ide::PiixIde* ide = nullptr;
 
     void add_processors(unsigned count);
     void add_interrupt_controllers();
@@ -135,6 +143,7 @@ struct Board::Parts {
     [[nodiscard]] bus::InterruptLine& isa_irq(unsigned irq) { return isa_lines[irq]->add_input(); }
     void add_legacy_devices(const MachineResources& resources, devices::FwCfgItems firmware_items);
     void add_pci(const MachineResources& resources);
+    void add_ide(const MachineResources& resources, const IdePlaces& places);
     void add_test_devices();
     void shadow(const devices::pci::ShadowSegment& segment);
     [[nodiscard]] devices::pci::Surroundings slot_surroundings(unsigned slot);
@@ -204,11 +213,19 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources, devices
         devices::Uart16550::Resources{resources.serial, isa_irq(layout::com1_irq), clock, timers});
     devices::RtcChip::Cmos cmos{};
     describe_memory_in_cmos(cmos, memory->ram_bytes());
+    describe_floppies_in_cmos(cmos, resources.floppies);
     rtc = std::make_unique<devices::Rtc>(
         devices::Rtc::Resources{legacy_replacement->clock.ordinary(), clock, timers},
         resources.wall_clock_seconds, cmos);
     i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
         isa_irq(layout::keyboard_irq), isa_irq(layout::mouse_irq), a20, platform, clock, timers});
+    isa_dma = std::make_unique<devices::Dma8237>(dma);
+    if (!resources.floppies.empty()) {
+        devices::floppy::Floppy::Resources wires{isa_irq(layout::floppy_irq),
+                                                 isa_dma->channel(layout::floppy_dma)};
+        std::ranges::copy(resources.floppies, wires.disks.begin());
+        floppy = std::make_unique<devices::floppy::Floppy>(wires);
+    }
     fw_cfg = std::make_unique<devices::FwCfg>(std::move(firmware_items), dma);
     if (resources.debug_console)
         debug_console = std::make_unique<devices::DebugConsole>(*resources.debug_console);
@@ -280,6 +297,23 @@ void Board::Parts::add_pci(const MachineResources& resources) {
     plug(layout::pci_display_slot, std::move(adapter));
 }
 
+void Board::Parts::add_ide(const MachineResources& resources, const IdePlaces& places) {
+    using namespace devices::ide;
+    PiixIde::Resources wires;
+    for (unsigned i = 0; i < PiixIde::channel_count; i++) wires.interrupts[i] = &isa_irq(layout::ide_irqs[i]);
+    for (unsigned place = 0; place < places.size(); place++) {
+        if (!places[place]) continue;
+        const auto [cdrom, number] = *places[place];
+        wires.drives[place] =
+            DriveSlot{cdrom ? DriveKind::cdrom : DriveKind::disk,
+                      (cdrom ? resources.cdroms : resources.ide_disks)[number], fmt::format("ide{}", place)};
+    }
+    const devices::pci::Surroundings on_board{ports, mmio, dma, fabric, nullptr};
+    auto function = std::make_unique<PiixIde>(on_board, wires);
+    ide = function.get();
+    plug(layout::pci_piix_slot, std::move(function), layout::pci_ide_function);
+}
+
 /// What only kernels made for testing machines ask for.
 void Board::Parts::add_test_devices() {
     if (has_test_device) {
@@ -311,6 +345,9 @@ Result<> Board::Parts::attach_all() {
         {ports, {layout::debug_port, 1}, this->debug_port},
         {ports, {system_control_port_a, 1}, i8042->system_control_a()},
         {ports, {com1_port, com1_port_count}, *com1},
+        {ports, {dma_first_port, devices::Dma8237::first_ports}, isa_dma->first_controller()},
+        {ports, {dma_page_port, devices::Dma8237::page_ports}, isa_dma->page_registers()},
+        {ports, {dma_second_port, devices::Dma8237::second_ports}, isa_dma->second_controller()},
         {ports, {fw_cfg_port, fw_cfg_port_count}, *fw_cfg},
         {ports, {cmos_port, cmos_port_count}, *rtc},
         {ports, {pci_config_port, pci_config_port_count}, *pci_bus},
@@ -320,6 +357,11 @@ Result<> Board::Parts::attach_all() {
     };
     for (const Attachment& a : attachments)
         if (auto r = a.space.attach(a.range, a.handler); !r) return r;
+    if (floppy)
+        for (const Attachment& a :
+             std::initializer_list<Attachment>{{ports, {floppy_port, floppy_port_count}, floppy->registers()},
+                                               {ports, {floppy_input_port, 1}, floppy->digital_input()}})
+            if (auto r = a.space.attach(a.range, a.handler); !r) return r;
     if (debug_console)
         if (auto r = ports.attach({debug_console_port, 1}, *debug_console); !r) return r;
     if (test_device)
@@ -351,13 +393,17 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (!memory) return std::unexpected(memory.error());
     auto model = CpuModel::named(config.cpu_model, config.cpus, layout::tsc_hz);
     if (!model) return std::unexpected(model.error());
-    auto firmware_items = firmware_files(config);
+    if (auto r = check_floppies(resources.floppies); !r) return std::unexpected(r.error());
+    const auto places = assign_ide_places(resources.ide_disks.size(), resources.cdroms.size());
+    if (!places) return std::unexpected(places.error());
+    auto firmware_items = firmware_files(config, resources.disks.size(), *places);
     if (!firmware_items) return std::unexpected(firmware_items.error());
     auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);
     parts->add_interrupt_controllers();
     parts->add_legacy_devices(resources, std::move(*firmware_items));
     parts->add_pci(resources);
+    parts->add_ide(resources, *places);
     parts->add_test_devices();
     if (auto r = parts->attach_all(); !r) return std::unexpected(r.error());
     return std::unique_ptr<Board>(new Board(std::move(parts)));
@@ -391,6 +437,7 @@ Result<> Board::hand_over_as_firmware() {
     using namespace layout;
     parts_->host_bridge->shadow_everything();
     parts_->power_management->place(acpi_pm_port);
+    parts_->ide->enable_channels();
     parts_->local_apics.front()->set_virtual_wire();
     for (const auto& vcpu : parts_->vcpus)
         set_memory_types(vcpu->state, parts_->model.physical_address_bits());

@@ -34,6 +34,8 @@ inline constexpr u64 i8042_data_port = 0x60;
 inline constexpr u64 system_control_port_b = 0x61;  // PIT gate and speaker
 inline constexpr u64 i8042_command_port = 0x64;
 inline constexpr u64 debug_port = 0x80;
+inline constexpr u64 dma_first_port = 0x00, dma_page_port = 0x81, dma_second_port = 0xc0;
+inline constexpr u64 floppy_port = 0x3f0, floppy_port_count = 6, floppy_input_port = 0x3f7;
 inline constexpr u64 cmos_port = 0x70, cmos_port_count = 2;
 inline constexpr u64 system_control_port_a = 0x92;
 inline constexpr u64 com1_port = 0x3f8, com1_port_count = 8;
@@ -60,6 +62,7 @@ inline constexpr unsigned timer_irq = 0, timer_gsi = 2;
 inline constexpr unsigned keyboard_irq = 1, mouse_irq = 12;
 inline constexpr unsigned cascade_irq = 2;
 inline constexpr unsigned com1_irq = 4;
+inline constexpr unsigned floppy_irq = 6, floppy_dma = 2;
 inline constexpr unsigned rtc_irq = 8;
 inline constexpr unsigned sci_irq = 9;
 // PCI INTA..INTD of device d arrive at pin PIRQA..PIRQD of number (d + 3 + pin) % 4, as a board with an
@@ -78,7 +81,7 @@ inline constexpr std::array<unsigned, 4> hpet_gsis = {20, 21, 22, 23};
 // --- PCI device numbers on bus 0
 inline constexpr unsigned pci_host_bridge_slot = 0;
 inline constexpr unsigned pci_piix_slot = 1;  // functions 0 ISA bridge, 1 IDE, 3 power management
-inline constexpr unsigned pci_power_function = 3;
+inline constexpr unsigned pci_ide_function = 1, pci_power_function = 3;
 inline constexpr unsigned pci_display_slot = 2;
 inline constexpr unsigned pci_rng_slot = 3;
 inline constexpr unsigned pci_first_disk_slot = 4;
@@ -86,6 +89,11 @@ inline constexpr unsigned pci_slot_count = 32;
 inline constexpr unsigned maximum_network_cards = 4;
 inline constexpr unsigned pci_first_network_slot = pci_slot_count - maximum_network_cards;
 inline constexpr unsigned maximum_disks = pci_first_network_slot - pci_first_disk_slot;
+
+// --- places on the two IDE cables: primary first and second, secondary first and second
+inline constexpr unsigned ide_place_count = 4;
+inline constexpr unsigned first_cdrom_place = 2;
+inline constexpr std::array<unsigned, 2> ide_irqs = {14, 15};
 
 // --- processors
 inline constexpr unsigned maximum_cpus = 64;

@@ -5,6 +5,8 @@
 #include "machine/boot/memory_map.hpp"
 
 #include <cstring>
+#include <fmt/format.h>
+#include <string>
 
 namespace softmetal::machine {
 namespace {
@@ -33,6 +35,27 @@ std::vector<u8> ram_map(u64 ram_bytes) {
     return map;
 }
 
+/// The drives in the order in which firmware is to try them, each a line with its Open Firmware path.
+std::vector<u8> boot_order(BootDevice first, std::size_t virtio_disks, const IdePlaces& places) {
+    std::string disks, cdroms;
+    for (unsigned place = 0; place < places.size(); place++) {
+        if (!places[place]) continue;
+        (places[place]->cdrom ? cdroms : disks) +=
+            fmt::format("/pci@i0cf8/ide@{:x},{:x}/drive@{:x}/disk@{:x}\n", layout::pci_piix_slot,
+                        layout::pci_ide_function, place / 2, place % 2);
+    }
+    for (std::size_t i = 0; i < virtio_disks; i++)
+        disks += fmt::format("/pci@i0cf8/scsi@{:x}/disk@0,0\n", layout::pci_first_disk_slot + i);
+    const std::string floppy = "/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n";
+    std::string all;
+    switch (first) {
+        case BootDevice::disk: all = disks + cdroms + floppy; break;
+        case BootDevice::cdrom: all = cdroms + disks + floppy; break;
+        case BootDevice::floppy: all = floppy + disks + cdroms; break;
+    }
+    return {all.begin(), all.end()};
+}
+
 /// A number, as firmware reads settings.
 std::vector<u8> number(u64 value) {
     std::vector<u8> bytes;
@@ -42,7 +65,8 @@ std::vector<u8> number(u64 value) {
 
 }  // namespace
 
-Result<devices::FwCfgItems> firmware_files(const MachineConfig& config) {
+Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, std::size_t virtio_disks,
+                                           const IdePlaces& places) {
     devices::FwCfgItems items({.ram_bytes = config.memory_bytes, .cpus = static_cast<u16>(config.cpus)});
     const acpi::TableImage tables = acpi::build_tables(config.cpus);
     const struct {
@@ -53,6 +77,7 @@ Result<devices::FwCfgItems> firmware_files(const MachineConfig& config) {
         {acpi::tables_file, to_u8(tables.tables)},
         {acpi::rsdp_file, to_u8(tables.rsdp)},
         {acpi::loader_file, to_u8(acpi::loader_script(tables))},
+        {"bootorder", boot_order(config.boot, virtio_disks, places)},
         // The BIOS' screen and keyboard are on the first serial port, too.
         {"etc/sercon-port", number(layout::com1_port)},
     };

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "devices/fw_cfg/fw_cfg.hpp"
+#include "machine/ide_places.hpp"
 #include "machine/machine.hpp"
 
 namespace softmetal::machine {
 
-[[nodiscard]] Result<devices::FwCfgItems> firmware_files(const MachineConfig& config);
+[[nodiscard]] Result<devices::FwCfgItems> firmware_files(const MachineConfig& config,
+                                                         std::size_t virtio_disks, const IdePlaces& places);
 
 }  // namespace softmetal::machine

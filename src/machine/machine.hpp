@@ -27,6 +27,9 @@ namespace softmetal::machine {
 /// Which engine runs the guest; `automatic` is the best one there is.
 enum class Mode { automatic, interpret, translate };
 
+/// What the firmware tries first; the others come after it.
+enum class BootDevice { disk, cdrom, floppy };
+
 struct MachineConfig {
     u64 memory_bytes = 0;
     unsigned cpus = 1;
@@ -36,6 +39,7 @@ struct MachineConfig {
     std::string command_line = {};
     std::optional<u16> debug_exit_port = {};
     bool test_device = false;
+    BootDevice boot = BootDevice::disk;
     std::string kernel_name = "kernel";  // which Multiboot kernels find before their command line
 };
 
@@ -58,12 +62,13 @@ struct MachineResources {
     bus::ByteStream& serial;
     bus::TimerFactory& timers;
     const bus::Clock& clock;
-    std::vector<bus::BlockStore*> disks;
+    std::vector<bus::BlockStore*> disks;  // virtio
     std::function<void(std::span<std::byte>)> entropy;
     i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
     std::vector<std::byte> firmware = {};
-    std::vector<std::byte> video_bios = {};    // the display adapter's expansion ROM
+    std::vector<std::byte> video_bios = {};  // the display adapter's expansion ROM
+    std::vector<bus::BlockStore*> ide_disks = {}, cdroms = {}, floppies = {};
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
     std::vector<NetworkCard> network_cards = {};
 };

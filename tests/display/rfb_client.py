@@ -1,6 +1,8 @@
-"""A small RFB 3.8 client (RFC 6143) for tests: handshake, raw updates, NewFBSize, keys and pointer. It checks what it is sent."""
+"""A small RFB 3.8 client (RFC 6143) for tests: handshake, raw updates, NewFBSize, keys and pointer. It checks what it gets."""
 import socket
 import struct
+import subprocess
+import threading
 import time
 
 RAW, NEW_SIZE = 0, -223
@@ -8,9 +10,7 @@ RAW, NEW_SIZE = 0, -223
 
 def des_encrypt(key, block):
     """DES of one 8-byte block, as VNC authentication uses it (the caller has mirrored the key's bits); FIPS 46-3."""
-    import subprocess
-    hexkey = key.hex()
-    done = subprocess.run(["openssl", "enc", "-des-ecb", "-K", hexkey, "-nopad", "-provider", "legacy", "-provider", "default"],
+    done = subprocess.run(["openssl", "enc", "-des-ecb", "-K", key.hex(), "-nopad", "-provider", "legacy", "-provider", "default"],
                           input=block, capture_output=True, check=True)
     return done.stdout
 
@@ -52,50 +52,68 @@ class RfbClient:
         self.socket.sendall(struct.pack(">Bxxx", 0) + struct.pack(">BBBBHHHBBBxxx", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
         self.socket.sendall(struct.pack(">BxHii", 2, 2, RAW, NEW_SIZE))
         self.pixels = bytearray(self.width * self.height * 4)
+        # Updates are read as they come: a server that cannot send must wait, or give its viewer up.
+        self.socket.settimeout(None)
+        self.changed = threading.Condition()
+        self.drawn = 0  # updates that had pixels
+        self.ended = None
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        try:
+            while True:
+                self._update()
+        except (OSError, EOFError, AssertionError) as error:
+            with self.changed:
+                self.ended = error
+                self.changed.notify_all()
 
     def read(self, count):
-        data = b""
+        data = bytearray()
         while len(data) < count:
             part = self.socket.recv(count - len(data))
             if not part:
                 raise EOFError("the server closed the connection")
             data += part
-        return data
+        return bytes(data)
 
     def ask(self, incremental=True):
         self.socket.sendall(struct.pack(">BBHHHH", 3, incremental, 0, 0, self.width, self.height))
 
-    def update(self):
-        """Takes one update in; the number of rectangles that had pixels."""
-        while True:
-            kind = self.read(1)[0]
-            if kind == 0:
-                break
-            assert kind == 2, f"message {kind}"  # 2 is the bell
+    def _update(self):
+        kind = self.read(1)[0]
+        if kind == 2:  # the bell
+            return
+        assert kind == 0, f"message {kind}"
         count = struct.unpack(">xH", self.read(3))[0]
-        drawn = 0
         for _ in range(count):
             x, y, w, h, encoding = struct.unpack(">HHHHi", self.read(12))
             if encoding == NEW_SIZE:
-                self.width, self.height = w, h
-                self.pixels = bytearray(w * h * 4)
+                with self.changed:
+                    self.width, self.height = w, h
+                    self.pixels = bytearray(w * h * 4)
                 continue
             assert encoding == RAW and x + w <= self.width and y + h <= self.height, (x, y, w, h, encoding)
             data = self.read(w * h * 4)
-            drawn += 1
-            for row in range(h):
-                at = ((y + row) * self.width + x) * 4
-                self.pixels[at:at + 4 * w] = data[row * w * 4:(row + 1) * w * 4]
-        return drawn
+            with self.changed:
+                for row in range(h):
+                    at = ((y + row) * self.width + x) * 4
+                    self.pixels[at:at + 4 * w] = data[row * w * 4:(row + 1) * w * 4]
+        with self.changed:
+            self.drawn += 1
+            self.changed.notify_all()
 
-    def whole_picture(self):
-        size = None
-        while size != (self.width, self.height):
-            size = (self.width, self.height)
-            self.ask(incremental=False)
-            while self.update() == 0:
+    def picture(self):
+        """Width, height and pixels after another update of everything."""
+        with self.changed:
+            while True:
+                size, drawn = (self.width, self.height), self.drawn
                 self.ask(incremental=False)
-        return bytes(self.pixels)
+                assert self.changed.wait_for(lambda: self.ended or self.drawn > drawn, 30), "no update comes"
+                if self.ended:
+                    raise self.ended
+                if size == (self.width, self.height):
+                    return self.width, self.height, bytes(self.pixels)
 
     def key(self, keysym, down):
         self.socket.sendall(struct.pack(">BBxxI", 4, down, keysym))

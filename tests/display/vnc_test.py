@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """The screen, keyboard and mouse of a whole machine, as a VNC viewer and softmetal screenshot meet them."""
 import argparse
+import atexit
+import os
 import pathlib
 import queue
+import random
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -28,6 +32,7 @@ class Machine:
         self.process = subprocess.Popen(
             [program, "run", "--kernel", guest, "--memory", "64M", "--vnc", self.address, "--control", self.control, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)  # a test that fails leaves nothing running
         self.lines = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         self.expect("ready")
@@ -61,13 +66,8 @@ def looks_painted(picture):
 def wait_for_picture(viewer, is_there):
     """Frames come a moment after the guest has drawn."""
     deadline = time.monotonic() + 20
-    while not is_there(picture_of(viewer)):
+    while not is_there(viewer.picture()):
         assert time.monotonic() < deadline, (viewer.width, viewer.height)
-
-
-def picture_of(viewer):
-    viewer.whole_picture()
-    return viewer.width, viewer.height, bytes(viewer.pixels)
 
 
 def read_png(path):
@@ -112,7 +112,7 @@ def test_picture_keys_and_pointer(program, guest, folder):
     machine.expect("mfa")  # the mouse has acknowledged
     viewer = RfbClient(machine.address)
     assert viewer.name == "Softmetal"
-    looks_painted(picture_of(viewer))
+    looks_painted(viewer.picture())
 
     keys(machine, viewer, ord("c"), True, 0x2e)
     keys(machine, viewer, ord("c"), False, 0xae)
@@ -130,17 +130,16 @@ def test_picture_keys_and_pointer(program, guest, folder):
 
     # A second viewer sees the same. What the first held goes up when it leaves.
     second = RfbClient(machine.address)
-    looks_painted(picture_of(second))
-    viewer.socket.close()
+    looks_painted(second.picture())
+    viewer.socket.shutdown(socket.SHUT_RDWR)
     machine.expect("k9d")
 
     # Screenshots of the running machine are what the viewer sees.
     shot = machine.folder / "shot.png"
     subprocess.run([program, "screenshot", "--control", machine.control, shot], check=True, timeout=30)
-    assert read_png(shot) == picture_of(second)
+    assert read_png(shot) == second.picture()
 
     # Another mode: the viewer is told the new size.
-    second.ask(incremental=True)
     keys(machine, second, ord("a"), True, 0x1e)
     wait_for_picture(second, lambda p: p[:2] == (640, 480) and pixel(p, 320, 240) == WHITE and pixel(p, 0, 0) == BLACK)
 
@@ -149,7 +148,7 @@ def test_picture_keys_and_pointer(program, guest, folder):
     machine.expect("k30", "ready", "mfa")
     second.key(ord("b"), False)
     wait_for_picture(second, lambda p: p[:2] == (1024, 768) and pixel(p, 0, 700) == BLUE)
-    looks_painted(picture_of(second))
+    looks_painted(second.picture())
     second.key(ord("q"), True)
     status, error = machine.finish()
     assert status == 0, (status, error)
@@ -180,8 +179,6 @@ def test_password_and_last_picture(program, guest, folder):
 
 def test_strangers_do_no_harm(program, guest, folder):
     """Viewers that send nonsense, or nothing, or leave at any moment."""
-    import random
-    import socket
     machine = Machine(program, guest, folder)
     machine.expect("mfa")
     chance = random.Random(5)
@@ -195,21 +192,52 @@ def test_strangers_do_no_harm(program, guest, folder):
             except (BrokenPipeError, ConnectionResetError):
                 pass
     viewer = RfbClient(machine.address)
-    looks_painted(picture_of(viewer))
+    looks_painted(viewer.picture())
     viewer.key(ord("q"), True)
     status, error = machine.finish()
     assert status == 0 and "VNC server is gone" not in error, (status, error)
+
+
+def test_window(program, guest, folder, window):
+    """A window on a display that nobody sees: it lives as long as the machine, resets and another mode included."""
+    machine = Machine(program, guest, folder)
+    machine.expect("mfa")
+    shown = subprocess.Popen([window, "--control", machine.control], stderr=subprocess.PIPE, text=True,
+                             env={**os.environ, "SDL_VIDEODRIVER": "dummy"})
+    atexit.register(shown.kill)
+    viewer = RfbClient(machine.address)
+    time.sleep(1)
+    for key, codes in (("a", ["k1e", "k9e"]), ("b", ["k30", "ready", "mfa"]), ("c", ["kae"])):
+        viewer.key(ord(key), True)
+        viewer.key(ord(key), False)
+        while codes:
+            line = machine.lines.get(timeout=30)
+            if line in codes:
+                codes.remove(line)
+    time.sleep(1)
+    assert shown.poll() is None, shown.communicate()
+    viewer.key(ord("q"), True)
+    assert machine.finish()[0] == 0
+    error = shown.communicate(timeout=30)[1]
+    assert shown.returncode == 0, error
+    late = subprocess.run([window, "--control", machine.control], stderr=subprocess.PIPE, text=True, timeout=30)
+    assert late.returncode == 4 and late.stderr.count("\n") == 1 and "cannot connect" in late.stderr, late
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
     parser.add_argument("guest")
+    parser.add_argument("window", nargs="?", help="softmetal-window, where it was built")
     arguments = parser.parse_args()
     for test in (test_picture_keys_and_pointer, test_password_and_last_picture, test_strangers_do_no_harm):
         with tempfile.TemporaryDirectory() as folder:
             test(arguments.program, arguments.guest, folder)
         print(f"{test.__name__}: passed")
+    if arguments.window:
+        with tempfile.TemporaryDirectory() as folder:
+            test_window(arguments.program, arguments.guest, folder, arguments.window)
+        print("test_window: passed")
 
 
 if __name__ == "__main__":

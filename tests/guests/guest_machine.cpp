@@ -78,14 +78,19 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::start(Options options) {
         for (std::byte& b : into) b = static_cast<std::byte>(device());
     };
     auto machine = machine::Machine::create(
-        options.config, {std::move(options.kernel),
-                         std::move(options.initrd),
-                         self->console_,
-                         self->time_,
-                         self->time_,
-                         {},
-                         entropy,
-                         std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())});
+        options.config,
+        {.kernel = std::move(options.kernel),
+         .initrd = std::move(options.initrd),
+         .serial = self->console_,
+         .timers = self->time_,
+         .clock = self->time_,
+         .disks = std::move(options.disks),
+         .entropy = entropy,
+         .wall_clock_seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()),
+         .firmware = std::move(options.firmware),
+         .ide_disks = std::move(options.ide_disks),
+         .cdroms = std::move(options.cdroms),
+         .floppies = std::move(options.floppies)});
     if (!machine) return std::unexpected(machine.error());
     self->machine_ = std::move(*machine);
 

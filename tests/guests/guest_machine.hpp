@@ -49,7 +49,8 @@ class GuestMachine {
  public:
     struct Options {
         machine::MachineConfig config;
-        std::vector<std::byte> kernel, initrd;
+        std::vector<std::byte> kernel = {}, initrd = {}, firmware = {};
+        std::vector<bus::BlockStore*> disks = {}, ide_disks = {}, cdroms = {}, floppies = {};
         bool echo = false;
     };
     [[nodiscard]] static Result<std::unique_ptr<GuestMachine>> start(Options options);

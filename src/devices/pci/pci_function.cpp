@@ -26,7 +26,9 @@ PciFunction::PciFunction(const Identity& identity, const Surroundings& surroundi
     }
 }
 
-PciFunction::~PciFunction() {
+PciFunction::~PciFunction() { release_bars(); }
+
+void PciFunction::release_bars() {
     for (Bar& bar : bars_) unmap(bar);
 }
 

@@ -61,6 +61,9 @@ class PciFunction : public bus::Device {
     void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
     [[nodiscard]] ConfigSpace& configuration() { return configuration_; }
 
+    /// No BAR is decoded any more. For a destructor, before what answers them goes.
+    void release_bars();
+
     // Hooks, called with the configuration lock held.
     /// A register is about to be read: the device may refresh it.
     virtual void refresh_configuration(u8 offset, unsigned width);

@@ -32,7 +32,8 @@ class VirtioNet final : public virtio::Model, private bus::NetworkCard {
     [[nodiscard]] std::span<const u16> queue_sizes() const override { return queue_sizes_; }
     [[nodiscard]] std::vector<u8> configuration() const override;
     void process(virtio::Transport& transport, unsigned queue) override;
-    void drain(std::unique_lock<std::mutex>&) override {}  // nothing is ever in flight
+    /// Nothing is ever in flight; the frame that waits is lost.
+    void drain(std::unique_lock<std::mutex>&) override { next_.clear(); }
     [[nodiscard]] nlohmann::json save() const override;
     [[nodiscard]] Result<> restore(const nlohmann::json& fields) override;
 

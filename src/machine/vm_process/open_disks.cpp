@@ -13,14 +13,15 @@ Result<std::unique_ptr<OpenDisks>> OpenDisks::create(const std::vector<StartRequ
         if (!store) return fail(fmt::format("disk '{}': {}", disks[i].name, store.error().message));
         result->stores_.push_back(std::move(*store));
         result->names_.push_back(disks[i].name);
+        result->attachments_.push_back(disks[i].attachment);
     }
     return result;
 }
 
-std::vector<bus::BlockStore*> OpenDisks::stores() const {
+std::vector<bus::BlockStore*> OpenDisks::attached_to(StartRequest::Disk::Attachment attachment) const {
     std::vector<bus::BlockStore*> stores;
-    stores.reserve(stores_.size());
-    for (const auto& store : stores_) stores.push_back(store.get());
+    for (std::size_t i = 0; i < stores_.size(); ++i)
+        if (attachments_[i] == attachment) stores.push_back(stores_[i].get());
     return stores;
 }
 

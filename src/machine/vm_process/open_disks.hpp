@@ -18,13 +18,15 @@ class OpenDisks {
     [[nodiscard]] static Result<std::unique_ptr<OpenDisks>> create(
         const std::vector<StartRequest::Disk>& disks, std::span<host::UniqueFd> descriptors);
 
-    [[nodiscard]] std::vector<bus::BlockStore*> stores() const;
+    /// Those that the machine has there, in their order.
+    [[nodiscard]] std::vector<bus::BlockStore*> attached_to(StartRequest::Disk::Attachment attachment) const;
     /// Returns once all that was written is on the host's disk. The sentences tell what the host has refused,
     /// now or while the machine ran.
     [[nodiscard]] std::vector<std::string> flush();
 
  private:
     std::vector<std::string> names_;
+    std::vector<StartRequest::Disk::Attachment> attachments_;
     std::vector<std::unique_ptr<disk::RawFile>> stores_;
 };
 

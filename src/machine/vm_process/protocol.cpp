@@ -56,7 +56,9 @@ std::optional<Enum> checked(const json& value, Enum last) {
 std::vector<u8> encode(const StartRequest& request) {
     json disks = json::array();
     for (const StartRequest::Disk& disk : request.disks)
-        disks.push_back({{"name", disk.name}, {"read_only", disk.read_only}});
+        disks.push_back({{"name", disk.name},
+                         {"read_only", disk.read_only},
+                         {"attachment", static_cast<u64>(disk.attachment)}});
     json cards = json::array();
     for (const StartRequest::Card& card : request.network_cards)
         cards.push_back({{"model", static_cast<u64>(card.model)}, {"mac", card.mac}});
@@ -70,6 +72,7 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"command_line", request.config.command_line},
                           {"debug_exit_port", port ? json(*port) : json(nullptr)},
                           {"test_device", request.config.test_device},
+                          {"boot", static_cast<u64>(request.config.boot)},
                           {"kernel_name", request.config.kernel_name},
                           {"has_firmware", request.has_firmware},
                           {"has_video_bios", request.has_video_bios},
@@ -87,13 +90,15 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         const json message = json::from_cbor(bytes);
         StartRequest request;
         const auto mode = checked(message.at("mode"), Mode::translate);
-        if (!mode) return std::nullopt;
+        const auto boot = checked(message.at("boot"), BootDevice::floppy);
+        if (!mode || !boot) return std::nullopt;
         request.config = {.memory_bytes = natural(message.at("memory_bytes")),
                           .cpus = narrow<unsigned>(message.at("cpus")),
                           .cpu_model = message.at("cpu_model").get<std::string>(),
                           .mode = *mode,
                           .lockstep = message.at("lockstep").get<bool>(),
                           .command_line = message.at("command_line").get<std::string>(),
+                          .boot = *boot,
                           .kernel_name = message.at("kernel_name").get<std::string>()};
         if (const json& port = message.at("debug_exit_port"); !port.is_null())
             request.config.debug_exit_port = narrow<u16>(port);
@@ -112,8 +117,12 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
             if (!model) return std::nullopt;
             request.network_cards.push_back({*model, card.at("mac").get<std::array<u8, 6>>()});
         }
-        for (const json& disk : message.at("disks"))
-            request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>()});
+        for (const json& disk : message.at("disks")) {
+            const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::floppy);
+            if (!attachment) return std::nullopt;
+            request.disks.push_back(
+                {disk.at("name").get<std::string>(), disk.at("read_only").get<bool>(), *attachment});
+        }
         return request;
     });
 }

@@ -22,6 +22,8 @@ struct StartRequest {
     struct Disk {
         std::string name;  // for messages
         bool read_only = false;
+        enum class Attachment : u8 { virtio, ide, cdrom, floppy };
+        Attachment attachment = Attachment::virtio;
     };
     MachineConfig config;
     bool has_firmware = false, has_video_bios = false, has_kernel = false, has_initrd = false;

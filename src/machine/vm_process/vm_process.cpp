@@ -129,7 +129,11 @@ class VmProcess {
                                        std::span(order_.descriptors).subspan(next, request.disks.size()));
         if (!disks) return std::unexpected(disks.error());
         disks_ = std::move(*disks);
-        resources.disks = disks_->stores();
+        using Attachment = StartRequest::Disk::Attachment;
+        resources.disks = disks_->attached_to(Attachment::virtio);
+        resources.ide_disks = disks_->attached_to(Attachment::ide);
+        resources.cdroms = disks_->attached_to(Attachment::cdrom);
+        resources.floppies = disks_->attached_to(Attachment::floppy);
         next += request.disks.size();
         for (const StartRequest::Card& card : request.network_cards) {
             auto link = network::SocketLink::create(*loop_, std::move(order_.descriptors[next++]));

@@ -236,7 +236,7 @@ TEST_F(E1000Test, CutsTcpDataIntoSegments) {
         EXPECT_EQ(std::to_integer<u32>(s[18]) << 8 | std::to_integer<u32>(s[19]), 0x1234u + n);
         u32 sequence = 0;
         for (unsigned i = 38; i < 42; i++) sequence = sequence << 8 | std::to_integer<u32>(s[i]);
-        EXPECT_EQ(sequence, 0xffffff00u + done);
+        EXPECT_EQ(sequence, 0xffffff00u + static_cast<u32>(done));
         EXPECT_EQ(std::to_integer<u32>(s[47]), n < 2 ? 0x10u : 0x19u);
         EXPECT_EQ(sum_of(std::span(s).subspan(14, 20)), 0xffffu) << "IP header";
         // With pseudo-header sum and length in front, the whole is all ones.

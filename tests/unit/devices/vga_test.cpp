@@ -287,6 +287,25 @@ TEST_F(Chip, TextHasShapesColoursAndNinthDots) {
     EXPECT_EQ(image.at(30, 20), dac_test_colour(0));
 }
 
+/// Whole pictures, looked at once: whoever changes one looks at it again.
+TEST_F(Chip, WholePicturesStayAsTheyAre) {
+    set(mode_3);
+    load_font();
+    for (u32 i = 0; i < 2000; ++i) poke(text_window + 2 * i, {i & 0xff, (i * 7) & 0xff});
+    EXPECT_EQ(picture().hash(), 3221342377323282142u);
+    set(mode_4);
+    for (u32 i = 0; i < 0x4000; ++i) poke(text_window + i, {(i % 80) * 3});
+    EXPECT_EQ(picture().hash(), 9680249857221978981u);
+    set(mode_12);
+    graphics(gfx::mode, 2);
+    for (u32 y = 0; y < 480; ++y)
+        for (u32 x = 0; x < 80; ++x) poke(y * 80 + x, {(x / 5) ^ (y / 30)});
+    EXPECT_EQ(picture().hash(), 10383861778004962469u);
+    set(mode_13);
+    for (u32 i = 0; i < 64000; ++i) poke(i, {(i % 320 / 20) + (i / 320 / 13) * 16});
+    EXPECT_EQ(picture().hash(), 15713116930135962405u);
+}
+
 TEST_F(Chip, CursorAndTextBlink) {
     set(mode_3);
     load_font();

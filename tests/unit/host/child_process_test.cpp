@@ -12,6 +12,7 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <map>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -35,6 +36,21 @@ constexpr int success = 42;
 int jailed(const std::function<int()>& then) {
     if (!enter_jail()) return 1;
     return then();
+}
+
+/// In the jail of the process that serves viewers, with a socket to one that listens.
+int serving(const std::function<int(int listener)>& then) {
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (listen(listener, 1) != 0 || !enter_jail(Jail::viewers)) return 1;
+    return then(listener);
+}
+
+sockaddr_in somewhere() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(9);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
 }
 
 int count_open_descriptors() {
@@ -128,6 +144,47 @@ const std::map<std::string, std::function<int()>>& roles() {
         {"jailed kill", [] { return jailed([] { return kill(getppid(), SIGTERM) < 0 ? success : 1; }); }},
         {"jailed ptrace",
          [] { return jailed([] { return syscall(SYS_ptrace, 16, 1, 0, 0) < 0 ? success : 1; }); }},
+        {"serving accept",
+         [] {
+             return serving([](int listener) {
+                 fcntl(listener, F_SETFL, O_NONBLOCK);
+                 return accept4(listener, nullptr, nullptr, 0) < 0 && errno == EAGAIN ? success : 1;
+             });
+         }},
+        {"serving connect",
+         [] {
+             return serving([](int listener) {
+                 const sockaddr_in to = somewhere();
+                 return connect(listener, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0 ? success
+                                                                                                 : 1;
+             });
+         }},
+        {"serving send to others",
+         [] {
+             return serving([](int listener) {
+                 const sockaddr_in to = somewhere();
+                 const auto* const generic = reinterpret_cast<const sockaddr*>(&to);
+                 return sendto(listener, "x", 1, MSG_FASTOPEN, generic, sizeof to) < 0 ? success : 1;
+             });
+         }},
+        {"serving descriptors",
+         [] {
+             return serving([](int listener) {
+                 const msghdr message{};
+                 return sendmsg(listener, &message, 0) < 0 ? success : 1;
+             });
+         }},
+        {"serving code",
+         [] {
+             return serving([](int) {
+                 return mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+                                MAP_FAILED
+                            ? success
+                            : 1;
+             });
+         }},
+        {"serving socket",
+         [] { return serving([](int) { return socket(AF_INET, SOCK_STREAM, 0) < 0 ? success : 1; }); }},
         {"jailed privileges",
          [] {
              return jailed([] {
@@ -169,7 +226,7 @@ TEST_P(StartedChild, Succeeds) {
 INSTANTIATE_TEST_SUITE_P(Start, StartedChild, ::testing::Values("descriptors", "session", "signals"));
 INSTANTIATE_TEST_SUITE_P(Jail, StartedChild,
                          ::testing::Values("jailed thread", "jailed code", "jailed allocation",
-                                           "jailed core limit", "jailed open"));
+                                           "jailed core limit", "jailed open", "serving accept"));
 
 class ForbiddenInJail : public ::testing::TestWithParam<const char*> {};
 TEST_P(ForbiddenInJail, KillsTheProcess) {
@@ -182,6 +239,9 @@ TEST_P(ForbiddenInJail, KillsTheProcess) {
 INSTANTIATE_TEST_SUITE_P(Jail, ForbiddenInJail,
                          ::testing::Values("jailed socket", "jailed fork", "jailed exec", "jailed kill",
                                            "jailed ptrace"));
+INSTANTIATE_TEST_SUITE_P(ViewersJail, ForbiddenInJail,
+                         ::testing::Values("serving connect", "serving send to others", "serving descriptors",
+                                           "serving code", "serving socket"));
 INSTANTIATE_TEST_SUITE_P(JailPrctl, ForbiddenInJail, ::testing::Values("jailed privileges"));
 
 TEST(ChildProcess, MayAbortInItsJail) { EXPECT_EQ(start("jailed abort").wait().signal, SIGABRT); }

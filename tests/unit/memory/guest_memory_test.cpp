@@ -67,7 +67,7 @@ TEST(GuestMemory, DevicesSeeWhatProcessorsSee) {
     EXPECT_FALSE(memory->write({0xffff'f000}, byte));
 }
 
-TEST(GuestMemory, CodeMarksAreOfRamOnly) {
+TEST(GuestMemory, CodeMarksOfFirmwareAreNotThoseOfRam) {
     const auto memory = make(2 * mib);
     ASSERT_TRUE(memory->install_firmware(numbered_firmware(32)));
     memory->mark_code({0xffff'f000}, 0);

@@ -8,23 +8,24 @@ namespace {
 std::vector<u8> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
 TEST(Protocol, StartRequestArrivesAsItWasSent) {
-    const StartRequest sent{.config = {.memory_bytes = 1 << 30,
-                                       .cpus = 3,
-                                       .mode = Mode::interpret,
-                                       .lockstep = true,
-                                       .command_line = "console=ttyS0 name=\xff\xfe",
-                                       .debug_exit_port = 0xf4,
-                                       .test_device = true,
-                                       .kernel_name = "vmlinuz"},
-                            .has_firmware = true,
-                            .has_video_bios = true,
-                            .has_kernel = true,
-                            .has_initrd = true,
-                            .has_debug_console = true,
-                            .disks = {{"a.img", true}, {"b.img", false}},
-                            .debugger = StartRequest::Debugger::awaited,
-                            .has_viewer = true,
-                            .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}}};
+    const StartRequest sent{
+        .config = {.memory_bytes = 1 << 30,
+                   .cpus = 3,
+                   .mode = Mode::interpret,
+                   .lockstep = true,
+                   .command_line = "console=ttyS0 name=\xff\xfe",
+                   .debug_exit_port = 0xf4,
+                   .test_device = true,
+                   .kernel_name = "vmlinuz"},
+        .has_firmware = true,
+        .has_video_bios = true,
+        .has_kernel = true,
+        .has_initrd = true,
+        .has_debug_console = true,
+        .disks = {{"a.img", true}, {"b.img", false, StartRequest::Disk::Attachment::cdrom}},
+        .debugger = StartRequest::Debugger::awaited,
+        .has_viewer = true,
+        .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}}};
     const auto got = decode_start_request(encode(sent));
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->config.memory_bytes, sent.config.memory_bytes);
@@ -40,6 +41,8 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
     ASSERT_EQ(got->disks.size(), 2u);
     EXPECT_EQ(got->disks[0].name, "a.img");
+    EXPECT_EQ(got->disks[0].attachment, StartRequest::Disk::Attachment::virtio);
+    EXPECT_EQ(got->disks[1].attachment, StartRequest::Disk::Attachment::cdrom);
     EXPECT_TRUE(got->disks[0].read_only);
     EXPECT_TRUE(got->has_viewer);
     EXPECT_EQ(got->network_cards, sent.network_cards);
