@@ -421,6 +421,20 @@ TEST(Code32, TheSamePlaceHasAnotherTranslationAsCode64) {
     EXPECT_LT(g.vcpu.counters.blocks_translated, 10u);
 }
 
+/// Each makes a site, and its operand another, which may move all of them elsewhere (the address sanitizer
+/// tells).
+TEST(Code32, SegmentLoadsFromMemoryMakeManySites) {
+    same_in_both([](Assembler& a) {
+        a.mov(ebx, SmallGuest::data);
+        a.mov(ecx, ds);
+        a.mov(word_ptr(ebx), cx);
+        for (unsigned n = 0; n < 600; n++) {
+            a.mov(es, word_ptr(ebx));
+            a.inc(edx);
+        }
+    });
+}
+
 /// Registers 8 to 15 are not 32-bit code's: neither saved nor restored (SDM vol. 1, ch. 13.5 and 13.8).
 TEST(Code32, ExtendedStateHasEightRegisters) {
     if (!CpuModel::host(1, 1'000'000'000).features().xsavec) GTEST_SKIP() << "the host has no XSAVEC";
