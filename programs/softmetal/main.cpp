@@ -1,13 +1,16 @@
 // softmetal: runs x86 virtual machines on a host without hardware virtualization.
 #include "complain.hpp"
+#include "display/vnc_process.hpp"
 #include "exit_codes.hpp"
 #include "host/byte_socket.hpp"
 #include "host/child_process.hpp"
 #include "host/process_exit.hpp"
 #include "host/signal_watch.hpp"
 #include "machine/vm_process/vm_process.hpp"
+#include "network/network_process.hpp"
 #include "options.hpp"
 #include "run_command.hpp"
+#include "screenshot_command.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -17,15 +20,15 @@
 namespace softmetal {
 namespace {
 
-/// Not for users: the supervisor starts this program again as the jailed VM process, see supervisor.cpp.
-int be_vm_process() {
+/// Not for users: this program starts itself again as its jailed processes, see supervisor.cpp,
+/// network_child.cpp and vnc_door.cpp.
+int be_child(const char* name, const char* shown_name, int (*live)(host::ControlSocket)) {
     if (!host::is_socket(host::ChildProcess::passed_descriptor)) {
-        complain("vm-process is started by softmetal run, not by hand");
+        complain(fmt::format("{} is started by softmetal run, not by hand", name));
         return exit_codes::usage;
     }
-    host::set_process_name("softmetal-vm");
-    host::exit_now(
-        machine::run_vm_process(host::ControlSocket(host::UniqueFd(host::ChildProcess::passed_descriptor))));
+    host::set_process_name(shown_name);
+    host::exit_now(live(host::ControlSocket(host::UniqueFd(host::ChildProcess::passed_descriptor))));
 }
 
 /// --help and --version are successes only if somebody could read them.
@@ -40,7 +43,11 @@ int print_and_exit(const CLI::App& app, const CLI::Success& request) {
 int main(int argc, char** argv) {
     host::occupy_standard_descriptors();
     host::make_writes_fail_softly();  // here for both processes: a child starts with the default actions
-    if (argc == 2 && std::string_view(argv[1]) == "vm-process") return be_vm_process();
+    const std::string_view command = argc == 2 ? argv[1] : "";
+    if (command == "vm-process") return be_child("vm-process", "softmetal-vm", machine::run_vm_process);
+    if (command == "network-process")
+        return be_child("network-process", "softmetal-net", network::run_network_process);
+    if (command == "vnc-server") return be_child("vnc-server", "softmetal-vnc", display::run_vnc_process);
 
     CLI::App app("Runs whole x86 operating systems in an ordinary process, without hardware virtualization.",
                  "softmetal");
@@ -49,6 +56,8 @@ int main(int argc, char** argv) {
     app.footer("softmetal run --help explains how to run one.");
     RunOptions options;
     add_run_command(app, options);
+    ScreenshotOptions screenshot;
+    const CLI::App* const screenshot_app = add_screenshot_command(app, screenshot);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& request) {
@@ -57,10 +66,11 @@ int main(int argc, char** argv) {
         if (argc > 1 && app.get_subcommands().empty())
             complain(fmt::format("'{}' is not a command (softmetal --help explains)", argv[1]));
         else
-            complain(fmt::format("{} (softmetal run --help explains)", error.what()));
+            complain(fmt::format("{} (softmetal {} --help explains)", error.what(),
+                                 screenshot_app->parsed() ? "screenshot" : "run"));
         return exit_codes::usage;
     }
-    return run_command(options);
+    return screenshot_app->parsed() ? screenshot_command(screenshot) : run_command(options);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include "display/keyboard_layout.hpp"
 #include "machine/board_layout.hpp"
 
 #include <fmt/ranges.h>
@@ -18,6 +19,9 @@ constexpr const char* footer = R"(Examples:
   softmetal run --kernel vmlinuz --append "console=ttyS0 root=/dev/vda" --disk root.img --memory 2G
   softmetal run --kernel vmlinuz --initrd test.cpio.gz --append "console=ttyS0 panic=-1" \
     --on-reset exit --stats=run.json < /dev/null > console.log
+
+The guest is behind NAT at 10.0.2.15 (DHCP), this computer is 10.0.2.2 for it. With --forward 2222:22,
+"ssh -p 2222 localhost" arrives at the guest's port 22.
 
 The guest's first serial port is standard input and output. On a terminal every key goes to the guest,
 Ctrl-C included; Ctrl-A x quits, Ctrl-A p presses the power button, Ctrl-A h lists such keys.
@@ -95,6 +99,27 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
                                                  {"cdrom", machine::BootDevice::cdrom},
                                                  {"floppy", machine::BootDevice::floppy}}))
         ->default_str("disk");
+    run->add_option("--network", options.network,
+                    "nat: the guest reaches what this computer reaches; none: no network card")
+        ->type_name("KIND")
+        ->transform(one_of<NetworkKind>({{"nat", NetworkKind::nat}, {"none", NetworkKind::none}}))
+        ->default_str("nat");
+    using machine::NetworkCardModel;
+    run->add_option("--network-card", options.network_card,
+                    "virtio, which is fast, or e1000, which older systems know")
+        ->type_name("MODEL")
+        ->transform(one_of<NetworkCardModel>(
+            {{"virtio", NetworkCardModel::virtio}, {"e1000", NetworkCardModel::e1000}}))
+        ->default_str("virtio");
+    run->add_option("--forward", options.forwards,
+                    "Lead a port of this computer to one of the guest: [ADDRESS:]HOST-PORT:GUEST-PORT[/udp]; "
+                    "repeat it "
+                    "for more. Without ADDRESS only this computer can connect")
+        ->type_name("PORTS")
+        ->allow_extra_args(false);
+    run->add_option("--capture", options.capture,
+                    "Write the network's frames to FILE, for tcpdump and Wireshark")
+        ->type_name("FILE");
     run->add_option("--memory", options.memory, "Guest memory, with a suffix K, M, G or T")
         ->type_name("SIZE")
         ->capture_default_str();
@@ -144,6 +169,28 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("FILE");
     run->add_flag("--test-device", options.test_device,
                   "Add what kernels for testing machines expect: QEMU's pc-testdev");
+    run->add_option("--control", options.control,
+                    "Socket file for other commands, such as softmetal screenshot; by default one in "
+                    "$XDG_RUNTIME_DIR/softmetal")
+        ->type_name("PATH");
+    CLI::Option* vnc =
+        run->add_option("--vnc", options.vnc,
+                        "Let VNC viewers connect: DISPLAY or PORT, HOST:PORT or unix:PATH; without HOST from "
+                        "this computer only")
+            ->type_name("ADDRESS");
+    run->add_option("--vnc-password-file", options.vnc_password_file,
+                    "Ask viewers for the password in the first line of FILE")
+        ->type_name("FILE")
+        ->needs(vnc);
+    run->add_option(
+           "--keyboard", options.keyboard,
+           fmt::format("Layout the guest is set to: {}", fmt::join(display::KeyboardLayout::names(), ", ")))
+        ->type_name("LAYOUT")
+        ->capture_default_str()
+        ->needs(vnc);
+    run->add_option("--screenshot", options.screenshot,
+                    "Write what the screen shows at the end to FILE, as PNG")
+        ->type_name("FILE");
     run->add_option_function<std::string>(
            "--stats",
            [&options](const std::string& file) {

@@ -11,6 +11,7 @@
 namespace softmetal {
 
 enum class OnReset { restart, exit };
+enum class NetworkKind { none, nat };
 
 struct RunOptions {
     std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
@@ -21,6 +22,10 @@ struct RunOptions {
     std::vector<std::string> images;  // to boot from, whatever they are
     std::vector<std::string> disks, cdroms, floppies;
     machine::BootDevice boot = machine::BootDevice::disk;
+    NetworkKind network = NetworkKind::nat;
+    machine::NetworkCardModel network_card = machine::NetworkCardModel::virtio;
+    std::vector<std::string> forwards;
+    std::string capture;  // where the network's frames are written to; empty: nowhere
     std::string memory = "1G";
     unsigned cpus = 1;
     std::string cpu = "host";
@@ -31,6 +36,11 @@ struct RunOptions {
     OnReset on_reset = OnReset::restart;
     std::string gdb;  // where a debugger may attach; empty: nowhere
     bool gdb_wait = false;
+    std::string control;  // the socket for other commands; empty: the default
+    std::string vnc;      // where VNC viewers may connect; empty: nowhere
+    std::string vnc_password_file;
+    std::string keyboard = "us";
+    std::string screenshot;  // where the last picture goes; empty: nowhere
     bool statistics = false;
     std::string statistics_file;  // empty: a table on standard error
 };

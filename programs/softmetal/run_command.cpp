@@ -82,6 +82,15 @@ int report_statistics(const RunOptions& options, const LifeEnd& end, int status)
     return status;
 }
 
+/// The status of the run, or that of a picture that could not be written.
+int write_screenshot(const RunOptions& options, const Supervisor& supervisor, int status) {
+    if (options.screenshot.empty()) return status;
+    const auto written = supervisor.write_last_picture(options.screenshot);
+    if (written) return status;
+    complain(fmt::format("--screenshot: {}", written.error().message));
+    return status == exit_codes::success ? exit_codes::host_error : status;
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options) {
@@ -95,6 +104,10 @@ int run_command(const RunOptions& options) {
         complain(fmt::format("--stats: cannot write to '{}'", options.statistics_file));
         return exit_codes::usage;
     }
+    if (!options.screenshot.empty() && !std::ofstream(options.screenshot, std::ios::app)) {
+        complain(fmt::format("--screenshot: cannot write to '{}'", options.screenshot));
+        return exit_codes::usage;
+    }
     std::vector<int> files;
     for (const host::UniqueFd& file : inputs->files) files.push_back(file.get());
 
@@ -103,11 +116,33 @@ int run_command(const RunOptions& options) {
         complain(supervisor.error().message);
         return exit_codes::host_error;
     }
+    if (!options.screenshot.empty()) (*supervisor)->keep_last_picture();
     if (inputs->gdb) {
         if (auto opened = (*supervisor)->open_gdb_door(std::move(inputs->gdb)); !opened) {
             complain(opened.error().message);
             return exit_codes::host_error;
         }
+    }
+    if (inputs->control) {
+        if (auto opened = (*supervisor)->open_control_door(std::move(inputs->control)); !opened) {
+            complain(opened.error().message);
+            return exit_codes::host_error;
+        }
+    }
+    if (inputs->vnc) {
+        if (auto opened = (*supervisor)->open_vnc_door(std::move(inputs->vnc), inputs->vnc_request);
+            !opened) {
+            complain(opened.error().message);
+            return exit_codes::host_error;
+        }
+    }
+    if (inputs->network) {
+        auto network = NetworkChild::start(*inputs->network, inputs->capture.get());
+        if (!network) {
+            complain(fmt::format("network: {} (--network none runs without)", network.error().message));
+            return exit_codes::host_error;
+        }
+        (*supervisor)->use_network(std::move(*network));
     }
     std::vector<std::string> failures;  // of all lives of the machine: a restart does not undo them
     for (;;) {
@@ -120,7 +155,8 @@ int run_command(const RunOptions& options) {
             complain(end.error().message);
             return exit_codes::host_error;
         }
-        return report_statistics(options, *end, report_failures(failures, report_end(*end)));
+        const int status = report_failures(failures, report_end(*end));
+        return report_statistics(options, *end, write_screenshot(options, **supervisor, status));
     }
 }
 

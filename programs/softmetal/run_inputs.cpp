@@ -1,18 +1,43 @@
 #include "run_inputs.hpp"
 
+#include "control_door.hpp"
+#include "display/keyboard_layout.hpp"
 #include "drive_options.hpp"
 #include "host/control_socket.hpp"
 #include "host/input_file.hpp"
 #include "memory_size.hpp"
+#include "network/name_server.hpp"
+#include "vnc_door.hpp"
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <string_view>
 
 namespace softmetal {
 namespace {
 
 constexpr std::size_t longest_command_line =
     4096;  // no x86 kernel takes more (boot protocol cmdline_size: 2047)
+
+Result<> open_vnc(const RunOptions& options, RunInputs& inputs) {
+    if (!display::KeyboardLayout::named(options.keyboard))
+        return fail(fmt::format("--keyboard: '{}' is not one of {}", options.keyboard,
+                                fmt::join(display::KeyboardLayout::names(), ", ")));
+    inputs.vnc_request.keyboard = options.keyboard;
+    if (!options.vnc_password_file.empty()) {
+        auto password = read_vnc_password(options.vnc_password_file);
+        if (!password) return fail(fmt::format("--vnc-password-file: {}", password.error().message));
+        inputs.vnc_request.password = std::move(*password);
+    }
+    auto listener = host::ListeningSocket::open(vnc_address(options.vnc));
+    if (!listener) return fail(fmt::format("--vnc: {}", listener.error().message));
+    inputs.vnc = std::move(*listener);
+    return {};
+}
+
+/// The one for our display adapter that Debian's SeaBIOS brings along. Without it firmware shows nothing.
+constexpr const char* video_bios_path = "/usr/share/seabios/vgabios-stdvga.bin";
 
 /// `named` by the user, or the SeaBIOS that Debian installs.
 Result<host::UniqueFd> open_firmware(const std::optional<std::string>& named) {
@@ -23,6 +48,36 @@ Result<host::UniqueFd> open_firmware(const std::optional<std::string>& named) {
     return fail(
         firmware.error().message +
         "; install Debian's package seabios, or name another with --firmware, or a kernel with --kernel");
+}
+
+/// Locally administered, and the same for every run of the same guest: some give their cards' settings to an
+/// address.
+std::array<u8, 6> mac_address(const RunOptions& options) {
+    const std::string who = options.disks.empty() ? options.kernel.value_or("") : options.disks.front();
+    const std::size_t hash = std::hash<std::string>{}(who);
+    return {0x52, 0x54, 0x00, static_cast<u8>(hash), static_cast<u8>(hash >> 8), static_cast<u8>(hash >> 16)};
+}
+
+Result<> add_network(const RunOptions& options, RunInputs& inputs) {
+    if (options.network == NetworkKind::none) {
+        if (!options.forwards.empty()) return fail("--forward: there is no network with --network none");
+        if (!options.capture.empty()) return fail("--capture: there is no network with --network none");
+        return {};
+    }
+    inputs.request.network_cards.push_back({options.network_card, mac_address(options)});
+    network::NetworkRequest& request = inputs.network.emplace();
+    request.nat.name_server = network::name_server_of_host();
+    for (const std::string& text : options.forwards) {
+        auto forward = network::parse_port_forward(text);
+        if (!forward) return fail(fmt::format("--forward: {}", forward.error().message));
+        request.nat.forwards.push_back(std::move(*forward));
+    }
+    if (options.capture.empty()) return {};
+    auto capture = host::create_output_file("capture file", options.capture);
+    if (!capture) return std::unexpected(capture.error());
+    inputs.capture = std::move(*capture);
+    request.has_capture = true;
+    return {};
 }
 
 }  // namespace
@@ -55,6 +110,10 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         if (!firmware) return std::unexpected(firmware.error());
         inputs.files.push_back(std::move(*firmware));
         inputs.request.has_firmware = true;
+        if (auto video_bios = host::open_input_file("video BIOS", video_bios_path, host::FileAccess::read)) {
+            inputs.files.push_back(std::move(*video_bios));
+            inputs.request.has_video_bios = true;
+        }
     } else {
         auto kernel = host::open_input_file("kernel", *options.kernel, host::FileAccess::read);
         if (!kernel) return std::unexpected(kernel.error());
@@ -81,6 +140,7 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.files.push_back(std::move(*disk));
         inputs.request.disks.push_back({drive.path, drive.read_only, drive.attachment});
     }
+    if (auto added = add_network(options, inputs); !added) return std::unexpected(added.error());
     if (inputs.request.descriptor_count() > host::ControlSocket::maximum_descriptors)
         return fail(fmt::format("{} disks are too many", wanted->size()));
     if (!options.gdb.empty()) {
@@ -89,6 +149,12 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.gdb = std::move(*gdb);
         using Debugger = machine::StartRequest::Debugger;
         inputs.request.debugger = options.gdb_wait ? Debugger::awaited : Debugger::allowed;
+    }
+    auto control = open_control_socket(options.control);
+    if (!control) return fail(fmt::format("--control: {}", control.error().message));
+    inputs.control = std::move(*control);
+    if (!options.vnc.empty()) {
+        if (auto opened = open_vnc(options, inputs); !opened) return std::unexpected(opened.error());
     }
     return inputs;
 }

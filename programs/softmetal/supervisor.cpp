@@ -1,5 +1,6 @@
 #include "supervisor.hpp"
 
+#include "display/png_file.hpp"
 #include "host/byte_socket.hpp"
 #include "host/monotonic_time.hpp"
 
@@ -60,11 +61,29 @@ Result<> Supervisor::open_gdb_door(std::unique_ptr<host::ListeningSocket> listen
     return {};
 }
 
+Result<> Supervisor::open_vnc_door(std::unique_ptr<host::ListeningSocket> listener,
+                                   const display::VncRequest& request) {
+    auto door = VncDoor::create(std::move(listener), request);
+    if (!door) return std::unexpected(door.error());
+    vnc_door_ = std::move(*door);
+    console_->notify("softmetal: VNC viewers can connect to " + vnc_door_->address() + "\n");
+    return {};
+}
+
+Result<> Supervisor::open_control_door(std::unique_ptr<host::ListeningSocket> listener) {
+    auto door = ControlDoor::create(*loop_, std::move(listener), [this] { return attach_viewer(); });
+    if (!door) return std::unexpected(door.error());
+    control_door_ = std::move(*door);
+    return {};
+}
+
 Result<LifeEnd> Supervisor::run(const machine::StartRequest& request, const std::vector<int>& files) {
     end_ = {};
     process_over_ = false;
     if (auto started = start(request, files); !started) return std::unexpected(started.error());
     loop_->run();
+    if (last_picture_) [[maybe_unused]]
+        const auto received = last_picture_->receive();
     deadline_->disarm();
     control_watch_.reset();
     control_.reset();
@@ -84,12 +103,41 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
 
     std::vector<int> descriptors = {serial->second.get()};
     descriptors.insert(descriptors.end(), files.begin(), files.end());
-    if (auto sent = control_->send(encode(request), descriptors); !sent) return sent;
+    if (network_) descriptors.push_back(network_->cable());
+    machine::StartRequest complete = request;
+    host::UniqueFd machines_end;
+    if (keeps_last_picture_) {
+        auto link = display::ScreenViewer::create();
+        if (!link) return std::unexpected(link.error());
+        last_picture_.emplace(std::move(link->first));
+        machines_end = std::move(link->second);
+        complete.has_viewer = true;
+        descriptors.push_back(machines_end.get());
+        descriptors.push_back(last_picture_->surface().fd());
+    }
+    if (auto sent = control_->send(encode(complete), descriptors); !sent) return sent;
+    if (vnc_door_) {
+        auto viewer = attach_viewer();
+        if (!viewer) return std::unexpected(viewer.error());
+        // Where its process is gone, that has been said already.
+        [[maybe_unused]] const auto shown = vnc_door_->show(viewer->fd(), viewer->surface().fd());
+    }
     if (auto connected = console_->connect(std::move(serial->first)); !connected) return connected;
     auto watch = loop_->watch(control_->fd(), {.read = true}, [this](host::Readiness) { on_control(); });
     if (!watch) return std::unexpected(watch.error());
     control_watch_ = std::move(*watch);
     return {};
+}
+
+/// A new link to the screen of the machine that runs; this end of it.
+Result<display::ScreenViewer> Supervisor::attach_viewer() {
+    if (!control_ || process_over_) return fail("no machine runs");
+    auto link = display::ScreenViewer::create();
+    if (!link) return std::unexpected(link.error());
+    const std::array descriptors = {link->second.get(), link->first.surface().fd()};
+    if (auto sent = control_->send(encode(machine::Command::attach_viewer), descriptors); !sent)
+        return std::unexpected(sent.error());
+    return std::move(link->first);
 }
 
 void Supervisor::on_control() {
@@ -106,15 +154,23 @@ void Supervisor::on_signals() {
     while (const auto signal = signals_.next()) {
         if (*signal == SIGTSTP) {
             suspend();
-        } else if (*signal != SIGCHLD) {
+            continue;
+        }
+        if (*signal != SIGCHLD) {
             on_stop_signal(*signal);
-        } else if (const auto ended = child_ && !process_over_ ? child_->poll() : std::nullopt) {
+            continue;
+        }
+        if (const auto death = network_ ? network_->take_death() : std::nullopt)
+            notify("softmetal: the network process " + *death + "; the guest's network is gone\n");
+        if (const auto ended = child_ && !process_over_ ? child_->poll() : std::nullopt) {
             process_over_ = true;
             end_.process = *ended;
             // Its report may still be on its way through the loop; nobody can add to it any more.
             if (!end_.report) on_control();
             check_over();
         }
+        if (const auto ended = vnc_door_ ? vnc_door_->poll() : std::nullopt)
+            console_->notify("softmetal: the VNC server is gone: it " + ended->description() + "\n");
     }
 }
 
@@ -169,6 +225,11 @@ void Supervisor::suspend() {
     host::stop_self();
     if (child_) child_->resume();
     console_->make_terminal_raw_again();
+}
+
+Result<> Supervisor::write_last_picture(const std::string& path) const {
+    if (!last_picture_ || last_picture_->width() == 0) return fail("the machine has left no picture");
+    return display::write_png(path, last_picture_->width(), last_picture_->height(), last_picture_->pixels());
 }
 
 void Supervisor::restore_terminal() { console_->restore_terminal(); }

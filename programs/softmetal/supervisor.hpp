@@ -4,12 +4,16 @@
 
 #include "base/result.hpp"
 #include "console.hpp"
+#include "control_door.hpp"
+#include "display/screen_viewer.hpp"
 #include "gdb_door.hpp"
 #include "host/child_process.hpp"
 #include "host/control_socket.hpp"
 #include "host/event_loop.hpp"
 #include "host/signal_watch.hpp"
 #include "machine/vm_process/protocol.hpp"
+#include "network_child.hpp"
+#include "vnc_door.hpp"
 
 #include <memory>
 #include <optional>
@@ -34,13 +38,24 @@ class Supervisor {
     [[nodiscard]] static Result<std::unique_ptr<Supervisor>> create();
     /// From here on debuggers that connect are let in to the machine.
     [[nodiscard]] Result<> open_gdb_door(std::unique_ptr<host::ListeningSocket> listener);
+    /// From the next start on VNC viewers see the machine.
+    [[nodiscard]] Result<> open_vnc_door(std::unique_ptr<host::ListeningSocket> listener,
+                                         const display::VncRequest& request);
+    /// Whose cable every life of the machine gets, as its first card's.
+    void use_network(std::unique_ptr<NetworkChild> network) { network_ = std::move(network); }
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
 
-    /// Starts the machine and returns when it is over. `files` are the request's descriptors without the
-    /// serial port's; they stay the caller's.
+    /// Starts the machine and returns when it is over. `files` are the request's descriptors from
+    /// the serial port's on to the last disk's; they stay the caller's.
     [[nodiscard]] Result<LifeEnd> run(const machine::StartRequest& request, const std::vector<int>& files);
+    /// From here on other commands reach the machine.
+    [[nodiscard]] Result<> open_control_door(std::unique_ptr<host::ListeningSocket> listener);
+    /// From the next start on the picture at the machine's end is kept.
+    void keep_last_picture() { keeps_last_picture_ = true; }
+    /// As a PNG file; fails where there was none.
+    [[nodiscard]] Result<> write_last_picture(const std::string& path) const;
     void restore_terminal();
     void notify(const std::string& text) const { console_->notify(text); }
 
@@ -55,6 +70,7 @@ class Supervisor {
     void on_deadline();
     void suspend();
     void send(machine::Command command);
+    [[nodiscard]] Result<display::ScreenViewer> attach_viewer();
     void stop_machine();
     void check_over();
 
@@ -64,8 +80,13 @@ class Supervisor {
     std::optional<host::ChildProcess> child_;
     std::optional<host::ControlSocket> control_;
     std::unique_ptr<GdbDoor> gdb_door_;
+    std::unique_ptr<NetworkChild> network_;
+    std::unique_ptr<VncDoor> vnc_door_;
+    std::unique_ptr<ControlDoor> control_door_;
     LifeEnd end_;
     bool process_over_ = false;
+    bool keeps_last_picture_ = false;
+    std::optional<display::ScreenViewer> last_picture_;
     std::unique_ptr<host::EventLoop::Timer> deadline_;
     std::unique_ptr<host::EventLoop::Watch> signal_watch_, control_watch_;
 };

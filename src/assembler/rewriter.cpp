@@ -17,6 +17,18 @@ bool is_legacy_prefix(u8 byte) {
            byte == operand_size_prefix;
 }
 
+/// Of 32 bits in 16-bit code, too: 66 belongs to their opcode (ADCX) or is not theirs (MOVNTI).
+bool has_fixed_size(ZydisMnemonic mnemonic) {
+    switch (mnemonic) {
+        case ZYDIS_MNEMONIC_ADCX:
+        case ZYDIS_MNEMONIC_ADOX:
+        case ZYDIS_MNEMONIC_MOVNTI:
+        case ZYDIS_MNEMONIC_MOVDIRI:
+        case ZYDIS_MNEMONIC_MOVDIR64B: return true;
+        default: return false;
+    }
+}
+
 /// The register numbers of the new encoding, four bits each.
 struct Fields {
     u8 reg = 0, rm = 0, opcode = 0, vvvv = 0;
@@ -130,7 +142,8 @@ class Rewriter {
     [[nodiscard]] bool is_rex(u8 byte) const { return i_.mode == 8 && (byte & 0xf0) == 0x40; }
     /// 16-bit code: the prefix means the opposite there; where it selects an opcode it stays.
     [[nodiscard]] bool flips_operand_size() const {
-        return i_.mode == 2 && !i_.vectors_read && !i_.vectors_written && !i_.uses_x87;
+        return i_.mode == 2 && !i_.vectors_read && !i_.vectors_written && !i_.uses_x87 &&
+               !has_fixed_size(i_.mnemonic);
     }
 
     void emit_vex_prefix() {

@@ -96,7 +96,13 @@ void deliver_software_interrupt(Vcpu& vcpu, u8 vector, SoftwareInterrupt kind) {
                           .int_n = kind == SoftwareInterrupt::int_n,
                           .software = true,
                           .flags = vcpu.state.rflags};
-    enter_handler(vcpu, event);
+    try {
+        enter_handler(vcpu, event);
+    } catch (GuestException& fault) {
+        // INT1 stands for an event from outside (SDM vol. 3, ch. 6.13, which excepts the others only).
+        if (kind == SoftwareInterrupt::int1 && has_external_bit(fault.vector)) fault.error_code |= 1;
+        throw;
+    }
     vcpu.state.shadow = InterruptShadow::none;
 }
 

@@ -98,8 +98,8 @@ class Vcpu final : public bus::CpuInterruptPort {
 
     /// The A20 gate: takes effect at the next instruction boundary. Any thread.
     void set_address_mask(u64 mask);
-    /// GuestMemory::shadow has moved something: the TLB forgets everything at the next instruction boundary.
-    /// Any thread.
+    /// Memory answers at other guest-physical addresses than before: the TLB forgets everything at the next
+    /// instruction boundary. Any thread.
     void memory_map_changed() { request(attention::memory_map); }
     [[nodiscard]] u64 address_mask() const { return address_mask_.load(); }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,6 +44,8 @@ Result<std::pair<UniqueFd, UniqueFd>> create_byte_socket_pair() {
 Transfer send_now(int socket, std::span<const u8> bytes) {
     return transfer([&] { return send(socket, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL); });
 }
+
+UniqueFd duplicate(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
 Transfer receive_now(int socket, std::span<u8> into) {
     return transfer([&] { return recv(socket, into.data(), into.size(), MSG_DONTWAIT); });

@@ -23,6 +23,8 @@ struct Transfer {
 
 [[nodiscard]] bool is_socket(int fd);
 [[nodiscard]] Result<std::pair<UniqueFd, UniqueFd>> create_byte_socket_pair();
+/// Another descriptor of the same file; invalid where there are too many.
+[[nodiscard]] UniqueFd duplicate(int fd);
 
 /// On sockets only: they never wait, whatever the descriptor's flags say.
 [[nodiscard]] Transfer send_now(int socket, std::span<const u8> bytes);

@@ -57,6 +57,8 @@ void close_descriptors_from(int first) {
     for (int fd = first; fd < end; ++fd) close(fd);
 }
 
+int process_id() { return getpid(); }
+
 void set_process_name(const char* name) { prctl(PR_SET_NAME, name); }
 
 void occupy_standard_descriptors() {

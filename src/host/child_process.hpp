@@ -48,6 +48,9 @@ class ChildProcess {
     std::optional<ProcessEnd> end_;
 };
 
+/// This process' number.
+[[nodiscard]] int process_id();
+
 /// The name that ps shows for this process.
 void set_process_name(const char* name);
 

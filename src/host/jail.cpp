@@ -26,8 +26,9 @@ constexpr bool keep_root = false;
 
 class Jailer {
  public:
-    void leave_namespaces() {
-        constexpr int spaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
+    void leave_namespaces(Jail jail) {
+        const int spaces =
+            CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | (jail == Jail::network ? 0 : CLONE_NEWNET);
         // With a user namespace no privilege is needed; where those are off, root can do without.
         if (unshare(CLONE_NEWUSER | spaces) != 0 && unshare(spaces) != 0)
             return refused("namespaces of its own");
@@ -59,7 +60,7 @@ class Jailer {
 
     void refused(const char* what) {
         report_.refused.push_back(
-            fmt::format("the host does not let the VM process have {}: {}", what, std::strerror(errno)));
+            fmt::format("the host does not let a process of ours have {}: {}", what, std::strerror(errno)));
     }
 
     JailReport report_;
@@ -67,17 +68,17 @@ class Jailer {
 
 }  // namespace
 
-Result<JailReport> enter_jail() {
+Result<JailReport> enter_jail(Jail jail) {
     const rlimit no_core{0, 0};
     if (setrlimit(RLIMIT_CORE, &no_core) != 0)
         return fail(fmt::format("cannot switch core dumps off: {}", std::strerror(errno)));
     Jailer jailer;
-    jailer.leave_namespaces();
+    jailer.leave_namespaces(jail);
     jailer.drop_capabilities();
     // A change of credentials has made the kernel forget this.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fail(fmt::format("cannot give privileges up: {}", std::strerror(errno)));
-    if (auto filtered = install_system_call_filter(); !filtered) return std::unexpected(filtered.error());
+    if (auto filtered = install_system_call_filter(jail); !filtered) return std::unexpected(filtered.error());
     return jailer.take_report();
 }
 

@@ -1,8 +1,12 @@
-// The VM process' jail: once inside, it has the descriptors it was given, memory, threads and time, and
-// nothing else of the host. What a guest that broke the monitor would gain is its own VM's files.
+// The jails of our processes: once inside, one has the descriptors it was given, memory, threads and time,
+// and nothing else of the host. What a guest that broke the monitor would gain is its own VM's files. The
+// process that is the guest's network can use the host's network besides; the one that serves viewers can be
+// connected to.
 #pragma once
 
+#include "base/integers.hpp"
 #include "base/result.hpp"
+#include "host/system_call_filter.hpp"
 
 #include <string>
 #include <vector>
@@ -24,6 +28,7 @@ struct JailReport {
 ///   /proc/sys/vm/overcommit_memory) and copes.
 /// In a build with AddressSanitizer or ThreadSanitizer, whose runtimes read /proc and clone a process to
 /// search for leaks, files can be opened for reading, the root is kept, and forbidden calls fail with EPERM.
-[[nodiscard]] Result<JailReport> enter_jail();
+/// Jail::network keeps the network namespace, and may open and use IPv4 and IPv6 sockets.
+[[nodiscard]] Result<JailReport> enter_jail(Jail jail = Jail::machine);
 
 }  // namespace softmetal::host

@@ -120,8 +120,21 @@ ListeningSocket::~ListeningSocket() {
     if (!path_.empty()) unlink(path_.c_str());
 }
 
-UniqueFd ListeningSocket::accept() const {
-    UniqueFd connection(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+Result<UniqueFd> connect_socket_file(const std::string& path) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof name.sun_path)
+        return fail(
+            fmt::format("a socket file's name has 1 to {} bytes: '{}'", sizeof name.sun_path - 1, path));
+    path.copy(name.sun_path, path.size());
+    UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd.valid() || connect(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
+        return fail(fmt::format("cannot connect to '{}': {}", path, std::strerror(errno)));
+    return fd;
+}
+
+UniqueFd accept_connection(int listener) {
+    UniqueFd connection(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
     // Short questions and answers by turns; where it is no TCP, it has no such delay.
     const int yes = 1;
     if (connection.valid()) setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);

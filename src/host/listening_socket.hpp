@@ -9,6 +9,12 @@
 
 namespace softmetal::host {
 
+/// From a socket that listens. Invalid where nobody waits to be connected.
+[[nodiscard]] UniqueFd accept_connection(int listener);
+
+/// To whoever listens on a socket file.
+[[nodiscard]] Result<UniqueFd> connect_socket_file(const std::string& path);
+
 class ListeningSocket {
  public:
     /// "PORT", "HOST:PORT", "[IPV6]:PORT" or "unix:PATH". Without a host only this computer can connect. Port
@@ -23,7 +29,7 @@ class ListeningSocket {
     /// Where it listens, as gdb and others take it: HOST:PORT, the port said, or the file.
     [[nodiscard]] const std::string& address() const { return address_; }
     /// Invalid where nobody waits to be connected.
-    [[nodiscard]] UniqueFd accept() const;
+    [[nodiscard]] UniqueFd accept() const { return accept_connection(fd_.get()); }
 
  private:
     ListeningSocket(UniqueFd fd, std::string address, std::string path)

@@ -1,4 +1,5 @@
-// An anonymous memory file and its mapping: guest RAM's storage. Pages cost nothing until they are touched.
+// An anonymous memory file and its mapping: storage of guest RAM, and of what processes share. Pages cost
+// nothing until they are touched.
 #pragma once
 
 #include "base/integers.hpp"
@@ -10,6 +11,10 @@ namespace softmetal::host {
 class SharedMemory {
  public:
     [[nodiscard]] static Result<SharedMemory> create(const char* name, u64 bytes);
+    /// Maps another process' memory file; fails where it is shorter than `bytes`.
+    [[nodiscard]] static Result<SharedMemory> map(UniqueFd fd, u64 bytes);
+    /// From now on nobody can make the file shorter or longer, so that touching a mapping never faults.
+    [[nodiscard]] Result<> keep_size() const;
     SharedMemory(SharedMemory&& other) noexcept;
     SharedMemory& operator=(SharedMemory&& other) noexcept;
     ~SharedMemory();

@@ -9,7 +9,10 @@
 #include <linux/sched.h>
 #include <memory>
 #include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,14 +35,14 @@ constexpr int allowed[] = {
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
     SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(fstat),
     SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(fallocate), SCMP_SYS(ftruncate),
-    SCMP_SYS(fadvise64), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(sendmsg),
-    SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(shutdown),
+    SCMP_SYS(fadvise64), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(recvmsg),
+    SCMP_SYS(recvmmsg), SCMP_SYS(recvfrom), SCMP_SYS(shutdown),
     // Waiting. Making these descriptors gives access to nothing.
     SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
     SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
     SCMP_SYS(timerfd_gettime), SCMP_SYS(eventfd2), SCMP_SYS(pipe2),
-    // Memory. Generated code needs PROT_EXEC.
-    SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise),
+    // Memory (mmap and mprotect are below).
+    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
     SCMP_SYS(mincore), SCMP_SYS(msync), SCMP_SYS(memfd_create), SCMP_SYS(membarrier),
     // Threads (clone is below).
     SCMP_SYS(futex), SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(set_tid_address), SCMP_SYS(rseq),
@@ -52,6 +55,20 @@ constexpr int allowed[] = {
     SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
     SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom), SCMP_SYS(getrusage), SCMP_SYS(times),
     SCMP_SYS(sysinfo), SCMP_SYS(uname),
+};
+
+/// Not of the process that serves viewers. Generated code needs PROT_EXEC.
+constexpr int allowed_to_others[] = {SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+
+constexpr int allowed_to_viewers[] = {
+    SCMP_SYS(accept4), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
+    SCMP_SYS(select), SCMP_SYS(pselect6),
+};
+
+/// On sockets, which the process that is the guest's network opens and others do not have.
+constexpr int allowed_to_network[] = {
+    SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
 };
 
 /// What libraries try and can do without.
@@ -107,11 +124,31 @@ constexpr scmp_arg_cmp masked_equal(unsigned argument, scmp_datum_t mask, scmp_d
     return {argument, SCMP_CMP_MASKED_EQ, mask, value};
 }
 
+/// Sending to an address, which a connected socket needs not, could begin a connection (MSG_FASTOPEN).
+void allow_to_viewers(Filter& filter) {
+    for (int call : allowed_to_viewers) filter.add(SCMP_ACT_ALLOW, call);
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(sendto), equal(4, 0));
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(mmap), masked_equal(2, PROT_EXEC, 0));
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(mprotect), masked_equal(2, PROT_EXEC, 0));
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, F_SETFL));
+}
+
 }  // namespace
 
-Result<> install_system_call_filter() {
+Result<> install_system_call_filter(Jail jail) {
     Filter filter(sanitized ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
     for (int call : allowed) filter.add(SCMP_ACT_ALLOW, call);
+    if (jail == Jail::viewers)
+        allow_to_viewers(filter);
+    else
+        for (int call : allowed_to_others) filter.add(SCMP_ACT_ALLOW, call);
+    if (jail == Jail::network) {
+        for (int call : allowed_to_network) filter.add(SCMP_ACT_ALLOW, call);
+        for (const int family : {AF_INET, AF_INET6})
+            filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socket), equal(0, static_cast<scmp_datum_t>(family)));
+        for (const int request : {F_SETFL, F_SETFD})
+            filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, static_cast<scmp_datum_t>(request)));
+    }
 
     // Threads, not processes. clone3 hides its flags from filters; told that it does not exist, the C library
     // uses clone.
@@ -123,8 +160,9 @@ Result<> install_system_call_filter() {
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, F_GETFL));
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, F_GETFD));
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, F_DUPFD_CLOEXEC));
-    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(ioctl), equal(1, BLKGETSIZE64));
-    filter.add(SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), not_equal(1, BLKGETSIZE64));
+    const scmp_datum_t harmless_request = jail == Jail::network ? FIONREAD : BLKGETSIZE64;
+    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(ioctl), equal(1, harmless_request));
+    filter.add(SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), not_equal(1, harmless_request));
     if (sanitized) {
         filter.add(SCMP_ACT_ALLOW, SCMP_SYS(open), masked_equal(1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
         filter.add(SCMP_ACT_ALLOW, SCMP_SYS(openat),

@@ -5,6 +5,7 @@
 #include "devices/debug_exit/debug_exit.hpp"
 #include "devices/debug_port/debug_port.hpp"
 #include "devices/dma8237/dma8237.hpp"
+#include "devices/e1000/e1000.hpp"
 #include "devices/floppy/floppy.hpp"
 #include "devices/fw_cfg/fw_cfg.hpp"
 #include "devices/hpet/hpet.hpp"
@@ -14,6 +15,7 @@
 #include "devices/local_apic/interrupt_fabric.hpp"
 #include "devices/local_apic/local_apic.hpp"
 #include "devices/pci/host_bridge.hpp"
+#include "devices/pci/pci_registers.hpp"
 #include "devices/pci/root_bus.hpp"
 #include "devices/pci/shared_line.hpp"
 #include "devices/pic8259/pic8259.hpp"
@@ -24,8 +26,10 @@
 #include "devices/rtc/rtc.hpp"
 #include "devices/test_device/test_device.hpp"
 #include "devices/uart16550/uart16550.hpp"
+#include "devices/vga/vga.hpp"
 #include "devices/virtio/virtio_pci.hpp"
 #include "devices/virtio_block/virtio_block.hpp"
+#include "devices/virtio_net/virtio_net.hpp"
 #include "devices/virtio_rng/virtio_rng.hpp"
 #include "machine/board_layout.hpp"
 #include "machine/cmos_memory.hpp"
@@ -35,6 +39,7 @@
 #include "machine/memory_types.hpp"
 #include "machine/split_line.hpp"
 #include "machine/switched_line.hpp"
+#include "machine/video_memory.hpp"
 #include "monitor/code_aware_dma.hpp"
 
 #include <algorithm>
@@ -125,6 +130,8 @@ struct Board::Parts {
     std::array<std::unique_ptr<SplitLine>, layout::pci_pin_count> pci_lines;
     std::array<std::unique_ptr<devices::pci::SharedLine>, layout::pci_pin_count> pci_pins;
     std::unique_ptr<devices::pci::RootBus> pci_bus;
+    VideoMemory video_memory{*memory, vcpus};
+    devices::Vga* vga = nullptr;  // one of the following
     std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
     devices::pci::HostBridge* host_bridge = nullptr;
     devices::piix::PowerManagement* power_management = nullptr;
@@ -210,8 +217,8 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources, devices
     rtc = std::make_unique<devices::Rtc>(
         devices::Rtc::Resources{legacy_replacement->clock.ordinary(), clock, timers},
         resources.wall_clock_seconds, cmos);
-    i8042 = std::make_unique<devices::I8042>(
-        devices::I8042::Resources{isa_irq(layout::keyboard_irq), isa_irq(layout::mouse_irq), a20, platform});
+    i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
+        isa_irq(layout::keyboard_irq), isa_irq(layout::mouse_irq), a20, platform, clock, timers});
     isa_dma = std::make_unique<devices::Dma8237>(dma);
     if (!resources.floppies.empty()) {
         devices::floppy::Floppy::Resources wires{isa_irq(layout::floppy_irq),
@@ -270,6 +277,24 @@ void Board::Parts::add_pci(const MachineResources& resources) {
         auto disk = std::make_unique<devices::VirtioBlock>(*resources.disks[i], fmt::format("disk{}", i));
         plug(slot, std::make_unique<VirtioPci>(slot_surroundings(slot), std::move(disk)));
     }
+    for (unsigned i = 0; i < resources.network_cards.size(); i++) {
+        const unsigned slot = layout::pci_first_network_slot + i;
+        const NetworkCard& card = resources.network_cards[i];
+        if (card.model == NetworkCardModel::e1000)
+            plug(slot, std::make_unique<devices::E1000>(slot_surroundings(slot), *card.link, card.mac));
+        else
+            plug(slot,
+                 std::make_unique<VirtioPci>(slot_surroundings(slot),
+                                             std::make_unique<devices::VirtioNet>(*card.link, card.mac)));
+    }
+    const auto* const rom = reinterpret_cast<const u8*>(resources.video_bios.data());
+    auto adapter = std::make_unique<devices::Vga>(
+        devices::Vga::Resources{.surroundings = on_board,
+                                .memory = video_memory,
+                                .clock = clock,
+                                .rom = {rom, rom + resources.video_bios.size()}});
+    vga = adapter.get();
+    plug(layout::pci_display_slot, std::move(adapter));
 }
 
 void Board::Parts::add_ide(const MachineResources& resources, const IdePlaces& places) {
@@ -326,6 +351,9 @@ Result<> Board::Parts::attach_all() {
         {ports, {fw_cfg_port, fw_cfg_port_count}, *fw_cfg},
         {ports, {cmos_port, cmos_port_count}, *rtc},
         {ports, {pci_config_port, pci_config_port_count}, *pci_bus},
+        {ports, {devices::vga::port::first, devices::vga::port::count}, vga->ports()},
+        {ports, {dispi_port, dispi_port_count}, vga->dispi()},
+        {mmio, {video_window_start, video_window_end - video_window_start}, vga->window()},
     };
     for (const Attachment& a : attachments)
         if (auto r = a.space.attach(a.range, a.handler); !r) return r;
@@ -358,7 +386,10 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (resources.disks.size() > layout::maximum_disks)
         return fail(fmt::format("a machine has at most {} disks, not {}", layout::maximum_disks,
                                 resources.disks.size()));
-    auto memory = GuestMemory::create(config.memory_bytes);
+    if (resources.network_cards.size() > layout::maximum_network_cards)
+        return fail(fmt::format("a machine has at most {} network cards, not {}",
+                                layout::maximum_network_cards, resources.network_cards.size()));
+    auto memory = GuestMemory::create(config.memory_bytes, layout::vga_memory_bytes);
     if (!memory) return std::unexpected(memory.error());
     auto model = CpuModel::named(config.cpu_model, config.cpus, layout::tsc_hz);
     if (!model) return std::unexpected(model.error());
@@ -381,6 +412,16 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
 GuestMemory& Board::memory() { return *parts_->memory; }
 std::vector<std::unique_ptr<Vcpu>>& Board::vcpus() { return parts_->vcpus; }
 
+bus::Screen& Board::screen() { return *parts_->vga; }
+bus::InputSink& Board::input() { return *parts_->i8042; }
+
+BootScreen Board::show_boot_screen() {
+    const u64 base = parts_->vga->read_configuration(devices::pci::reg::base_address0, 4) & ~u64{0x0f};
+    const BootScreen screen{.address = base, .width = 1024, .height = 768};
+    machine::show_boot_screen(parts_->ports, screen);
+    return screen;
+}
+
 void Board::press_power_button() { parts_->acpi_pm->press_power_button(); }
 
 Result<> Board::install_firmware(std::span<const std::byte> image) {
@@ -400,6 +441,10 @@ Result<> Board::hand_over_as_firmware() {
     parts_->local_apics.front()->set_virtual_wire();
     for (const auto& vcpu : parts_->vcpus)
         set_memory_types(vcpu->state, parts_->model.physical_address_bits());
+    // The keyboard's interrupt on, its codes translated, the mouse off.
+    constexpr u8 write_command_byte = 0x60, keyboard_on = 0x65;
+    parts_->i8042->command_port().write_io(0, 1, write_command_byte);
+    parts_->i8042->data_port().write_io(0, 1, keyboard_on);
     // Level-triggered inputs of the 8259s: the SCI and the PCI pins.
     u64 level_triggered = bit(sci_irq);
     for (unsigned pin = 0; pin < pci_pin_count; pin++) {

@@ -2,8 +2,11 @@
 // threads.
 #pragma once
 
+#include "bus/backends/input.hpp"
+#include "bus/backends/screen.hpp"
 #include "bus/platform.hpp"
 #include "cpu/vcpu.hpp"
+#include "machine/boot/boot_screen.hpp"
 #include "machine/machine.hpp"
 #include "memory/guest_memory.hpp"
 
@@ -25,6 +28,8 @@ class Board {
     [[nodiscard]] GuestMemory& memory();
     [[nodiscard]] std::vector<std::unique_ptr<Vcpu>>& vcpus();
     void press_power_button();
+    [[nodiscard]] bus::Screen& screen();
+    [[nodiscard]] bus::InputSink& input();
 
     /// `image` becomes the board's firmware, which the processor begins with.
     [[nodiscard]] Result<> install_firmware(std::span<const std::byte> image);
@@ -32,6 +37,8 @@ class Board {
     /// Brings the board into the state in which firmware hands over to an operating system's loader:
     /// RAM below 1 MiB, interrupt controllers in virtual wire mode, PCI functions configured.
     [[nodiscard]] Result<> hand_over_as_firmware();
+    /// After that: the display adapter shows an empty frame buffer.
+    [[nodiscard]] BootScreen show_boot_screen();
 
  private:
     struct Parts;

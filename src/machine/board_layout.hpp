@@ -48,6 +48,8 @@ inline constexpr u64 pm1_event_port = acpi_pm_port, pm1_control_port = acpi_pm_p
                      pm_timer_port = acpi_pm_port + 8;
 inline constexpr u64 reset_port = 0xcf9;  // the chipset's reset control register
 inline constexpr u8 reset_value = 0x06;   // hard reset, now
+inline constexpr u64 vga_memory_bytes = 16u << 20;
+inline constexpr u64 dispi_port = 0x1ce, dispi_port_count = 3;
 inline constexpr u64 pci_config_port = 0xcf8, pci_config_port_count = 8;
 inline constexpr u64 pci_port_window_start = 0xd00;
 
@@ -84,7 +86,9 @@ inline constexpr unsigned pci_display_slot = 2;
 inline constexpr unsigned pci_rng_slot = 3;
 inline constexpr unsigned pci_first_disk_slot = 4;
 inline constexpr unsigned pci_slot_count = 32;
-inline constexpr unsigned maximum_disks = pci_slot_count - pci_first_disk_slot;
+inline constexpr unsigned maximum_network_cards = 4;
+inline constexpr unsigned pci_first_network_slot = pci_slot_count - maximum_network_cards;
+inline constexpr unsigned maximum_disks = pci_first_network_slot - pci_first_disk_slot;
 
 // --- places on the two IDE cables: primary first and second, secondary first and second
 inline constexpr unsigned ide_place_count = 4;

@@ -42,6 +42,7 @@ Result<> boot_kernel(Board& board, const MachineConfig& config, const MachineRes
                                             .initrd = resources.initrd,
                                             .command_line = config.command_line,
                                             .rsdp = *rsdp,
+                                            .screen = board.show_boot_screen(),
                                             .kernel_name = config.kernel_name});
     if (!entry) return std::unexpected(entry.error());
     Vcpu& first = *board.vcpus().front();
@@ -174,6 +175,9 @@ void Machine::request_stop() { parts_->end_with({.reason = EndReason::stopped});
 void Machine::request_reset() { parts_->request_reset(); }
 
 monitor::DebugControl& Machine::debug_control() { return *parts_->debug; }
+
+bus::Screen& Machine::screen() { return parts_->board->screen(); }
+bus::InputSink& Machine::input() { return parts_->board->input(); }
 
 void Machine::press_power_button() { parts_->board->press_power_button(); }
 

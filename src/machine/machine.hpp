@@ -5,9 +5,13 @@
 #include "base/result.hpp"
 #include "bus/backends/block_store.hpp"
 #include "bus/backends/byte_stream.hpp"
+#include "bus/backends/input.hpp"
+#include "bus/backends/network_link.hpp"
+#include "bus/backends/screen.hpp"
 #include "bus/clock.hpp"
 #include "monitor/debug_control.hpp"
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -44,6 +48,14 @@ struct MachineConfig {
 /// The error says that there is no such model, or that this host cannot be it.
 [[nodiscard]] Result<> check_cpu_model(std::string_view name);
 
+enum class NetworkCardModel : u8 { virtio, e1000 };
+
+struct NetworkCard {
+    NetworkCardModel model = NetworkCardModel::virtio;
+    std::array<u8, 6> mac{};
+    bus::NetworkLink* link = nullptr;
+};
+
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {
     std::vector<std::byte> kernel, initrd;  // entered by its boot protocol; firmware begins without one
@@ -55,8 +67,10 @@ struct MachineResources {
     i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
     std::vector<std::byte> firmware = {};
+    std::vector<std::byte> video_bios = {};  // the display adapter's expansion ROM
     std::vector<bus::BlockStore*> ide_disks = {}, cdroms = {}, floppies = {};
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
+    std::vector<NetworkCard> network_cards = {};
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };
@@ -87,6 +101,10 @@ class Machine {
     void request_reset();
     /// The ACPI power button, once. Any thread.
     void press_power_button();
+
+    /// What the display adapter shows, and where keys and pointer go. Any thread; also after run().
+    [[nodiscard]] bus::Screen& screen();
+    [[nodiscard]] bus::InputSink& input();
 
     /// For a debugger's thread; also before run().
     [[nodiscard]] monitor::DebugControl& debug_control();

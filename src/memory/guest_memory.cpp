@@ -6,22 +6,29 @@
 
 namespace softmetal {
 
-Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes) {
-    if (ram_bytes == 0 || ram_bytes % page_size != 0)
+Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes, u64 video_bytes) {
+    if (ram_bytes == 0 || (ram_bytes | video_bytes) % page_size != 0)
         return fail(fmt::format("guest memory of {} bytes is not a whole number of pages", ram_bytes));
     auto ram = host::SharedMemory::create("guest-ram", ram_bytes);
     if (!ram) return std::unexpected(ram.error());
-    CodePages code_pages((ram_bytes >> page_shift) + 1);  // one for firmware
+    // A page where there is none: a memory file cannot be empty.
+    auto video = host::SharedMemory::create("guest-video", std::max(video_bytes, page_size));
+    if (!video) return std::unexpected(video.error());
+    CodePages code_pages(((ram_bytes + video_bytes) >> page_shift) + 1);
     if (!code_pages.valid()) return fail(fmt::format("no memory to keep account of {} bytes", ram_bytes));
-    return std::unique_ptr<GuestMemory>(new GuestMemory(std::move(*ram), std::move(code_pages)));
+    return std::unique_ptr<GuestMemory>(
+        new GuestMemory(std::move(*ram), std::move(*video), video_bytes, std::move(code_pages)));
 }
 
-GuestMemory::GuestMemory(host::SharedMemory ram, CodePages code_pages)
+GuestMemory::GuestMemory(host::SharedMemory ram, host::SharedMemory video, u64 video_bytes,
+                         CodePages code_pages)
     : ram_(std::move(ram)),
       host_(ram_.data()),
       ram_bytes_(ram_.size()),
       low_bytes_(std::min(ram_.size(), low_memory_end)),
       high_bytes_(ram_.size() - low_bytes_),
+      video_(std::move(video)),
+      video_bytes_(video_bytes),
       code_pages_(std::move(code_pages)) {
     shadow(video_window_end, chipset_window_end - video_window_end, true, true);
 }

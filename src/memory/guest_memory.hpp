@@ -1,6 +1,9 @@
 // Guest-physical memory: where RAM and firmware lie, and which pages of RAM hold code that an engine has
 // translated.
 //
+// A display adapter's memory may lie beside it, wherever a base address register puts it: engines read and
+// write it as they do RAM.
+//
 // RAM is a shared memory file, so a page costs the host nothing until it is touched. The map is by page;
 // nobody outside this class assumes that neighbouring guest pages are neighbours in the host.
 #pragma once
@@ -40,8 +43,8 @@ class CodeWriteObserver {
 
 class GuestMemory final : public bus::DmaView {
  public:
-    /// `ram_bytes` is a multiple of a page. Fails with a sentence where the host cannot map that much.
-    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(u64 ram_bytes);
+    /// Both are multiples of a page. Fails with a sentence where the host cannot map that much.
+    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(u64 ram_bytes, u64 video_bytes = 0);
 
     [[nodiscard]] u64 ram_bytes() const { return ram_bytes_; }
 
@@ -62,7 +65,8 @@ class GuestMemory final : public bus::DmaView {
             return host_ + p;
         }
         if (p - high_memory_start < high_bytes_) return host_ + low_bytes_ + (p - high_memory_start);
-        return p - firmware_start_ < firmware_bytes_ ? firmware_ + (p - firmware_start_) : nullptr;
+        if (p - firmware_start_ < firmware_bytes_) return firmware_ + (p - firmware_start_);
+        return video_page(p);
     }
     /// The same for writes: RAM, mostly the very page that is read.
     [[nodiscard]] u8* writable_page(GuestPhysical address) const {
@@ -72,7 +76,8 @@ class GuestMemory final : public bus::DmaView {
                 return window_page(p).writes.load(std::memory_order_relaxed);
             return host_ + p;
         }
-        return p - high_memory_start < high_bytes_ ? host_ + low_bytes_ + (p - high_memory_start) : nullptr;
+        if (p - high_memory_start < high_bytes_) return host_ + low_bytes_ + (p - high_memory_start);
+        return video_page(p);
     }
     /// Host address of one byte as page() finds it, good to the end of its page; null where there is none.
     [[nodiscard]] u8* pointer(GuestPhysical address) const {
@@ -84,52 +89,78 @@ class GuestMemory final : public bus::DmaView {
         return p ? p + address.offset() : nullptr;
     }
 
+    /// Video memory as its adapter sees it, whether it is placed or not.
+    [[nodiscard]] std::span<u8> video_memory() { return {video_.data(), video_bytes_}; }
+    /// Where the processors see it, from the next translation on; `base` is a multiple of a page. RAM is in
+    /// front of it where the two overlap.
+    void place_video_memory(std::optional<u64> base) { video_base_ = base.value_or(nowhere); }
+
     // bus::DmaView
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
 
-    // --- code pages (memory/code_pages.hpp); of RAM. Write access to a page that holds code is never
-    // cached in a TLB: whoever is about to write RAM and may hit one calls about_to_write first.
-    // Firmware does not change: all of it is one page that nobody writes to.
+    // --- code pages (memory/code_pages.hpp). Write access to a page that holds code is never cached in a
+    // TLB: whoever is about to write RAM and may hit one calls about_to_write first. Firmware does not
+    // change: it is as good as marked by everybody.
 
     [[nodiscard]] bool holds_code(GuestPhysical a) const {
-        return code_pages_.translators(page_number(a)) != 0;
+        const auto page = page_number(a);
+        return page && code_pages_.translators(*page) != 0;
     }
     [[nodiscard]] bool holds_code_of(GuestPhysical a, unsigned vcpu) const {
-        return code_pages_.translators(page_number(a)) & bit(vcpu);
+        const auto page = page_number(a);
+        return !page || code_pages_.translators(*page) & bit(vcpu);
     }
     /// The result is the other vCPUs whose write access must be revoked before the bytes are read.
-    u64 mark_code(GuestPhysical a, unsigned vcpu) { return code_pages_.add_translator(page_number(a), vcpu); }
-    void unmark_code(GuestPhysical a, unsigned vcpu) { code_pages_.remove_translator(page_number(a), vcpu); }
+    u64 mark_code(GuestPhysical a, unsigned vcpu) {
+        const auto page = page_number(a);
+        return page ? code_pages_.add_translator(*page, vcpu) : 0;
+    }
+    void unmark_code(GuestPhysical a, unsigned vcpu) {
+        if (const auto page = page_number(a)) code_pages_.remove_translator(*page, vcpu);
+    }
     /// Before a vCPU gets write access, or writes without. False where the page holds code.
     [[nodiscard]] bool admit_writer(GuestPhysical a, unsigned vcpu) {
-        return code_pages_.add_writer(page_number(a), vcpu) == 0;
+        const auto page = page_number(a);
+        return !page || code_pages_.add_writer(*page, vcpu) == 0;
     }
-    void dismiss_writer(GuestPhysical a, unsigned vcpu) { code_pages_.remove_writer(page_number(a), vcpu); }
+    void dismiss_writer(GuestPhysical a, unsigned vcpu) {
+        if (const auto page = page_number(a)) code_pages_.remove_writer(*page, vcpu);
+    }
 
     void about_to_write(GuestPhysical a, u64 size) {
-        const u64 translators = code_pages_.translators(page_number(a));
+        const auto page = page_number(a);
+        const u64 translators = page ? code_pages_.translators(*page) : 0;
         if (translators && observer_) observer_->code_about_to_change(a, size, translators);
     }
     void observe_code_writes(CodeWriteObserver* observer) { observer_ = observer; }
 
  private:
     static constexpr u64 window_bytes = chipset_window_end - video_window_start;
+    static constexpr u64 nowhere = u64{1} << 63;  // no guest-physical address
     struct WindowPage {
         std::atomic<u8*> reads{nullptr}, writes{nullptr};
     };
 
-    GuestMemory(host::SharedMemory ram, CodePages code_pages);
+    GuestMemory(host::SharedMemory ram, host::SharedMemory video, u64 video_bytes, CodePages code_pages);
     [[nodiscard]] const WindowPage& window_page(u64 address) const {
         return window_[(address - video_window_start) >> page_shift];
     }
     /// The firmware that also lies at this page of the chipset's window; null where there is none.
     [[nodiscard]] u8* low_firmware(u64 address) const;
-    /// In code_pages_: of a RAM page, or of firmware.
-    [[nodiscard]] u64 page_number(GuestPhysical a) const {
+    [[nodiscard]] u8* video_page(u64 address) const {
+        const u64 inside = address - video_base_.load(std::memory_order_relaxed);
+        return inside < video_bytes_ ? video_.data() + inside : nullptr;
+    }
+    /// In code_pages_, of RAM and of video memory; none for what does not change. Asked for once in a
+    /// function: another processor may move video memory at any time.
+    [[nodiscard]] std::optional<u64> page_number(GuestPhysical a) const {
         if (a.value < low_bytes_) return a.value >> page_shift;
-        const u64 high = a.value - high_memory_start;
-        return (a.value >= high_memory_start ? high + low_bytes_ : ram_bytes_) >> page_shift;
+        if (a.value - high_memory_start < high_bytes_)
+            return (a.value - high_memory_start + low_bytes_) >> page_shift;
+        const u64 inside = a.value - video_base_.load(std::memory_order_relaxed);
+        if (inside < video_bytes_) return (ram_bytes_ + inside) >> page_shift;
+        return std::nullopt;
     }
 
     host::SharedMemory ram_;
@@ -141,6 +172,9 @@ class GuestMemory final : public bus::DmaView {
     std::optional<host::SharedMemory> firmware_file_;
     u8* firmware_ = nullptr;
     u64 firmware_start_ = high_memory_start, firmware_bytes_ = 0;
+    host::SharedMemory video_;
+    u64 video_bytes_ = 0;
+    std::atomic<u64> video_base_ = nowhere;
     CodePages code_pages_;
     CodeWriteObserver* observer_ = nullptr;
 };

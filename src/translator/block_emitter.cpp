@@ -240,10 +240,10 @@ void BlockEmitter::interpret(bool may_be_fast) {
     const asmjit::Label resume = a.newLabel();
     const u32 number = new_site(resume);
     const Instruction& i = current_->instruction;
-    Site& site = table_.sites[number];
     // Lockstep compares whole instructions only, and these it leaves to the interpreter.
-    if (may_be_fast && reaches(i)) site.fast_call = fast_call_of(i);
-    switch (operand_of(site.fast_call.call)) {
+    const FastCallSite fast_call = may_be_fast && reaches(i) ? fast_call_of(i) : FastCallSite{};
+    table_.sites[number].fast_call = fast_call;  // no reference: what follows makes sites of its own
+    switch (operand_of(fast_call.call)) {
         case FastCallOperand::address: linear_address(i); break;
         case FastCallOperand::selector:
             if (i.operands[1].kind == OperandKind::memory) {
@@ -257,7 +257,7 @@ void BlockEmitter::interpret(bool may_be_fast) {
         case FastCallOperand::none: break;
     }
     a.mov(temporary.r32(), number);
-    a.jmp(site.fast_call.call == FastCall::none ? stubs_.interpret : stubs_.fast_call);
+    a.jmp(fast_call.call == FastCall::none ? stubs_.interpret : stubs_.fast_call);
     a.bind(resume);
     flags_ = FlagsAt::saved;
 }

@@ -33,6 +33,7 @@ void Lockstep::run(u64 budget) {
         if (differences_) return;
         // The instruction the translator stopped at, or the one that promises progress.
         interpreter_.step();
+        vcpu_.notice_interrupt_window();
     } while (--budget && !vcpu_.block.attention.load(std::memory_order_relaxed) &&
              vcpu_.state.activity == Activity::running);
 }

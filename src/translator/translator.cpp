@@ -43,7 +43,7 @@ bool leaves_by_itself(const Instruction& i) {
         case ZYDIS_CATEGORY_UNCOND_BR:
         case ZYDIS_CATEGORY_CALL:
         case ZYDIS_CATEGORY_RET: return true;
-        default: return i.mnemonic == ZYDIS_MNEMONIC_STAC || i.mnemonic == ZYDIS_MNEMONIC_CLAC;
+        default: return false;
     }
 }
 

@@ -154,9 +154,12 @@ int Command::status() {
 pid_t Command::vm_process_id() const {
     const std::string pid = std::to_string(pid_);
     std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-    pid_t child = 0;
-    children >> child;
-    return child;
+    for (pid_t child = 0; children >> child;) {
+        std::string name;
+        std::getline(std::ifstream("/proc/" + std::to_string(child) + "/comm"), name);
+        if (name == "softmetal-vm") return child;
+    }
+    return 0;
 }
 
 std::vector<std::string> run_guest(const std::string& name, const std::vector<std::string>& more) {

@@ -43,6 +43,9 @@ void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; 
 
 std::string name_of_mistake(const ::testing::TestParamInfo<Mistake>& tested) { return tested.param.name; }
 
+/// Where the VNC mistakes would listen if they were none.
+const std::string nowhere = "unix:/nonexistent/vnc";
+
 class UsageMistake : public ::testing::TestWithParam<Mistake> {};
 
 TEST_P(UsageMistake, IsOneSentenceAndStatusTwo) {
@@ -57,6 +60,26 @@ INSTANTIATE_TEST_SUITE_P(
     CommandLine, UsageMistake,
     ::testing::Values(
         Mistake{"nothing", {}, "subcommand is required"}, Mistake{"unknown_command", {"walk"}, "walk"},
+        Mistake{"vnc_address", run_guest("hello", {"--vnc", "here:there"}),
+                "--vnc: 'here:there' is not PORT"},
+        Mistake{"vnc_file", run_guest("hello", {"--vnc", nowhere}), "--vnc: cannot listen on"},
+        Mistake{"vnc_password_for_nothing", run_guest("hello", {"--vnc-password-file", "secret"}),
+                "--vnc-password-file requires --vnc"},
+        Mistake{"vnc_password_missing",
+                run_guest("hello", {"--vnc", nowhere, "--vnc-password-file", "/nonexistent/secret"}),
+                "--vnc-password-file: cannot read '/nonexistent/secret'"},
+        Mistake{"vnc_password_too_long",
+                run_guest("hello", {"--vnc", nowhere, "--vnc-password-file",
+                                    test_file("password", "ninechars\n").string()}),
+                "a VNC password has 1 to 8 characters"},
+        Mistake{"keyboard", run_guest("hello", {"--vnc", nowhere, "--keyboard", "fr"}),
+                "--keyboard: 'fr' is not one of us, de"},
+        Mistake{"control", run_guest("hello", {"--control", "/nonexistent/control"}),
+                "--control: cannot listen"},
+        Mistake{"last_picture", run_guest("hello", {"--screenshot", "/nonexistent/last.png"}),
+                "--screenshot: cannot write to '/nonexistent/last.png'"},
+        Mistake{
+            "screenshot_of_what", {"screenshot"}, "FILE is required (softmetal screenshot --help explains)"},
         Mistake{"cpu_model", run_guest("hello", {"--cpu", "z80"}), "there is no processor model 'z80'"},
         Mistake{"cpu_without_long_mode", run_guest("hello", {"--cpu", "pentium3"}),
                 "begins in 64-bit mode, which the processor model pentium3"},
@@ -164,6 +187,13 @@ TEST(Usage, VersionIsOneLine) {
 TEST(Usage, HelpThatNobodyCanReadIsAFailure) {
     Command command({"--help"}, Streams::pipes, "> /dev/full");
     EXPECT_EQ(command.status(), 4);
+}
+
+TEST(Screenshot, NeedsAMachine) {
+    Command command({"screenshot", "--control", "/nonexistent/control", "picture.png"});
+    EXPECT_EQ(command.status(), 4);
+    EXPECT_THAT(command.errors(), HasSubstr("cannot connect to '/nonexistent/control'"));
+    EXPECT_EQ(std::ranges::count(command.errors(), '\n'), 1) << command.errors();
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ void send(int fd, const nlohmann::json& message) {
 [[noreturn]] void work(int fd, const std::vector<InstructionForm>& forms, const CampaignOptions& options,
                        std::size_t first, std::size_t stride) {
     const host::FaultStack signal_stack;
-    const bool code32 = std::ranges::any_of(forms, [](const auto& f) { return f.fields.code_size == 4; });
-    auto lab = Laboratory::create(options, code32);
+    const bool legacy = std::ranges::any_of(forms, [](const auto& f) { return f.fields.code_size != 8; });
+    auto lab = Laboratory::create(options, legacy);
     if (!lab) {
         send(fd, {{"error", lab.error().message}});
         _exit(0);

@@ -35,7 +35,7 @@ class Generator {
         const bool code64 = form_.fields.code_size == 8;
         for (unsigned i = 0; i < r.gpr.size(); i++)
             r.gpr[i] = code64 ? integer_value(random_) : i < 8 ? integer_value(random_) & 0xffffffff : 0;
-        r.rip = layout::instruction;
+        r.rip = layout::instruction - segments::code_base(out_.code_size);
         r.rflags = x86::flags::always_one | x86::flags::interrupt | (random_.next() & x86::flags::status);
         if (random_.percent(25)) r.rflags |= x86::flags::df;
         if (random_.percent(3)) r.rflags |= x86::flags::ac;
@@ -62,6 +62,10 @@ class Generator {
         if (random_.percent(5)) s.ds = segments::usable_selector(random_);
         if (random_.percent(5)) s.es = segments::usable_selector(random_);
         s.gs = random_.percent(50) ? segments::data16 : segments::usable_selector(random_);
+        s.fs = random_.percent(50) ? u16{0} : segments::usable_selector(random_);
+        constexpr auto stacks =
+            std::to_array<u16>({segments::stack32, segments::stack16, segments::stack_down});
+        s.ss = random_.percent(80) ? segments::user_data : random_.one_of(stacks);
     }
 
     // --- encoding
@@ -136,7 +140,7 @@ class Generator {
         f.sib_base = any_register();
         f.other_address_size = random_.percent(f.code_size == 8 ? 6 : 20);
         if (random_.percent(6)) f.segment_prefix = 0x65;
-        if (f.code_size == 4 && random_.percent(6))
+        if (f.code_size != 8 && random_.percent(6))
             f.segment_prefix = random_.one_of(std::array<u8, 5>{0x26, 0x2e, 0x36, 0x3e, 0x64});
     }
 
@@ -215,7 +219,7 @@ class Generator {
         if (out_.code_size == 8 && m.segment == ZYDIS_REGISTER_GS)
             out_.gs_base = 16 + align_down(random_.below(0x100000), 16);  // 0 would be the host's
         const u64 width = setup.address_mask(), base = setup.segment_base(m.segment);
-        const bool narrow = decoded_.instruction.address_width < out_.code_size * 8;
+        const bool narrow = decoded_.instruction.address_width < (out_.code_size == 8 ? 64 : 32);
         const u64 offset = (target - base) & width;
         if (narrow) target = base + offset;  // as near as the address size allows
 
@@ -254,8 +258,9 @@ class Generator {
                 target ^= not_canonical;
             }
         }
-        if (!setup.allows_target(target, base != 0 && out_.code_size == 4)) return false;
-        setup.operand_at(target, operand->size / 8u, base != 0 && out_.code_size == 4);
+        const bool in_local_segment = base != 0 && out_.code_size != 8;
+        if (!setup.allows_target(target, in_local_segment)) return false;
+        setup.operand_at(target, operand->size / 8u, in_local_segment);
         return decode_bytes(out_.bytes, out_.code_size, decoded_);
     }
 

@@ -118,7 +118,9 @@ u64 segment_base(const TestCase& test, ZydisRegister segment) {
     switch (segment) {
         case ZYDIS_REGISTER_DS: return segments::base_of(test.selectors.ds);
         case ZYDIS_REGISTER_ES: return segments::base_of(test.selectors.es);
+        case ZYDIS_REGISTER_FS: return segments::base_of(test.selectors.fs);
         case ZYDIS_REGISTER_GS: return test.gs_base + segments::base_of(test.selectors.gs);
+        case ZYDIS_REGISTER_SS: return segments::base_of(test.selectors.ss);
         default: return 0;
     }
 }
@@ -228,7 +230,9 @@ std::vector<Difference> compare(const Outcome& native, const Outcome& engine, co
     if (!allowed.rip) c.number("rip", native.registers.rip, engine.registers.rip);
     c.number("ds", native.selectors.ds, engine.selectors.ds);
     c.number("es", native.selectors.es, engine.selectors.es);
+    c.number("fs", native.selectors.fs, engine.selectors.fs);
     c.number("gs", native.selectors.gs, engine.selectors.gs);
+    c.number("ss", native.selectors.ss, engine.selectors.ss);
     for (unsigned i = 0; i < 16; i++)
         if (!allowed.gprs && (i != x86::rsp || !allowed.rsp))
             c.number(gpr_names[i], native.registers.gpr[i], engine.registers.gpr[i]);
@@ -254,9 +258,9 @@ std::string describe(const TestCase& test, const std::vector<Difference>& differ
                             i % 4 == 3 ? "\n" : "");
     text +=
         fmt::format("    rip {:#x}  rflags {}  gs base {:#x}\n", r.rip, flag_text(r.rflags), test.gs_base);
-    if (test.code_size == 4)
-        text += fmt::format("    ds {:#x}  es {:#x}  gs {:#x}\n", test.selectors.ds, test.selectors.es,
-                            test.selectors.gs);
+    if (test.code_size != 8)
+        text += fmt::format("    ds {:#x}  es {:#x}  fs {:#x}  gs {:#x}  ss {:#x}\n", test.selectors.ds,
+                            test.selectors.es, test.selectors.fs, test.selectors.gs, test.selectors.ss);
     const ExtendedState& x = r.extended;
     text += fmt::format("    mxcsr {:#x}  fcw {:#x}  fsw {:#x}  ftw {:#x}\n", x.mxcsr, x.fcw, x.fsw, x.ftw);
     Decoded d;

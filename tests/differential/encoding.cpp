@@ -43,7 +43,7 @@ std::array<u8, 16> encode(const EncodingFields& f) {
         if (n < 15) out[n++] = static_cast<u8>(byte);
     };
     const bool memory = f.has_modrm && f.mod != 3;
-    const bool address16 = f.code_size == 4 && f.other_address_size;
+    const bool address16 = f.code_size != 8 && f.other_address_size == (f.code_size == 4);
     const bool sib = memory && (f.rm & 7) == 4 && !address16;
     const bool r = f.reg & 8, x = sib && f.sib_index & 8;
     const bool b = sib ? f.sib_base & 8 : f.rm & 8;
@@ -53,7 +53,7 @@ std::array<u8, 16> encode(const EncodingFields& f) {
     if (f.segment_prefix) put(f.segment_prefix);
     if (f.vex) {
         const u8 pp = f.mandatory == 0x66 ? 1 : f.mandatory == 0xf3 ? 2 : f.mandatory == 0xf2 ? 3 : 0;
-        const bool ignored = f.code_size == 4 && f.ignored_vex_bits;
+        const bool ignored = f.code_size != 8 && f.ignored_vex_bits;
         const unsigned last = ((~f.vvvv & 15u) ^ (ignored ? 8 : 0)) << 3 | (f.l ? 4u : 0u) | pp;
         if (f.map == 1 && !x && !b && !f.w && !f.rex && !ignored) {
             put(0xc5);
@@ -85,7 +85,8 @@ std::array<u8, 16> encode(const EncodingFields& f) {
 bool decode_bytes(const std::array<u8, 16>& bytes, unsigned code_size, Decoded& into) {
     static const ZydisDecoder decoder64 = make_decoder(ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     static const ZydisDecoder decoder32 = make_decoder(ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-    const ZydisDecoder& decoder = code_size == 8 ? decoder64 : decoder32;
+    static const ZydisDecoder decoder16 = make_decoder(ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_32);
+    const ZydisDecoder& decoder = code_size == 8 ? decoder64 : code_size == 4 ? decoder32 : decoder16;
     auto& z = into.instruction;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes.data(), 15, &z, into.operands.data())))
         return false;

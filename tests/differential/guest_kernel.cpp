@@ -172,7 +172,7 @@ std::optional<GuestKernel::Exception> GuestKernel::exception(const CpuState& sta
         e.error_code = static_cast<u32>(word(0));
         frame += width;
     }
-    e.rip = word(0), e.rflags = word(2), e.rsp = word(3);
+    e.rip = word(0), e.rflags = word(2), e.rsp = word(3), e.ss = static_cast<u16>(word(4));
     return e;
 }
 

@@ -32,6 +32,7 @@ class GuestKernel {
         unsigned vector;
         u32 error_code = 0;
         u64 rip = 0, rflags = 0, rsp = 0;
+        u16 ss = 0;
     };
     [[nodiscard]] std::optional<Exception> exception(const CpuState& state) const;
 

@@ -37,6 +37,7 @@ void GuestRunner::prepare(const TestCase& test) {
     }
     CpuState& s = vcpu_.state;
     s = test.code_size == 8 ? initial64_ : initial32_;
+    if (test.code_size == 2) s.seg(Segment::cs) = segments::loaded(segments::code16);
     s.gpr = test.registers.gpr;
     s.rip = test.registers.rip;
     s.rflags = test.registers.rflags;
@@ -46,7 +47,9 @@ void GuestRunner::prepare(const TestCase& test) {
     } else {
         s.seg(Segment::ds) = segments::loaded(test.selectors.ds);
         s.seg(Segment::es) = segments::loaded(test.selectors.es);
+        s.seg(Segment::fs) = segments::loaded(test.selectors.fs);
         s.seg(Segment::gs) = segments::loaded(test.selectors.gs);
+        s.seg(Segment::ss) = segments::loaded(test.selectors.ss);
     }
 }
 
@@ -61,9 +64,11 @@ void GuestRunner::run(const TestCase& test, Outcome& outcome) {
     Registers& r = outcome.registers;
     r.gpr = s.gpr;
     r.extended = s.extended;
-    if (test.code_size == 4)
-        outcome.selectors = {s.seg(Segment::ds).selector, s.seg(Segment::es).selector,
-                             s.seg(Segment::gs).selector};
+    if (test.code_size != 8)
+        outcome.selectors = {.ds = s.seg(Segment::ds).selector,
+                             .es = s.seg(Segment::es).selector,
+                             .fs = s.seg(Segment::fs).selector,
+                             .gs = s.seg(Segment::gs).selector};
     // The host's state comes out of an XSAVE, which on AMD has the pointers of a pending exception only.
     if (model_.is_amd() && !s.extended.x87_exception_pending())
         r.extended.fop = 0, r.extended.fip = r.extended.fdp = 0;
@@ -73,6 +78,7 @@ void GuestRunner::run(const TestCase& test, Outcome& outcome) {
         outcome.vector = e->vector;
         outcome.error_code = e->error_code;
         r.rip = e->rip, r.rflags = e->rflags, r.gpr[x86::rsp] = e->rsp;
+        if (test.code_size != 8) outcome.selectors.ss = e->ss;
         if (outcome.vector == static_cast<unsigned>(x86::Vector::page_fault)) outcome.cr2 = s.cr2;
     } else {
         outcome.vector = endless;

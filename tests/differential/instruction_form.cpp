@@ -201,7 +201,7 @@ class Enumeration {
 
 std::string form_id(const EncodingFields& f, const Decoded& d) {
     const ZydisDecodedInstruction& z = d.instruction;
-    std::string id = f.code_size == 4 ? "32/" : "";
+    std::string id = f.code_size == 4 ? "32/" : f.code_size == 2 ? "16/" : "";
     if (z.attributes & ZYDIS_ATTRIB_HAS_LOCK) id += "lock_";
     if (z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) id += "rep_";
     if (z.attributes & ZYDIS_ATTRIB_HAS_REPNE) id += "repne_";

@@ -97,6 +97,7 @@ u64 InstructionSetup::wide_operand() const {
 }
 
 bool InstructionSetup::allows_target(u64 linear, bool in_local_segment) const {
+    if (linear + 64 > layout::code && linear < layout::code + page_size) return false;
     const u64 size = std::max<u64>(wide_operand(), 512);
     if (!is_save_area(z_) || out_.code_size == 8) return true;
     if (in_local_segment) return linear >= layout::data && linear + size <= layout::data + page_size;
@@ -123,9 +124,12 @@ u64 InstructionSetup::code_target() {
 
 u64 InstructionSetup::segment_base(ZydisRegister segment) const {
     switch (segment) {
+        case ZYDIS_REGISTER_CS: return segments::code_base(out_.code_size);
         case ZYDIS_REGISTER_DS: return segments::base_of(out_.selectors.ds);
         case ZYDIS_REGISTER_ES: return segments::base_of(out_.selectors.es);
+        case ZYDIS_REGISTER_FS: return segments::base_of(out_.selectors.fs);
         case ZYDIS_REGISTER_GS: return out_.gs_base + segments::base_of(out_.selectors.gs);
+        case ZYDIS_REGISTER_SS: return segments::base_of(out_.selectors.ss);
         default: return 0;
     }
 }
@@ -136,10 +140,21 @@ u64 InstructionSetup::with_junk(u64 offset) {
 
 u64 InstructionSetup::stack_pointer() {
     using namespace layout;
-    if (random_.percent(4)) return stack + random_.below(16);                  // a push may fault
-    if (random_.percent(4)) return stack + 2 * page_size - random_.below(16);  // a pop may fault
-    const u64 middle = stack + 0x400 + random_.below(0x1800);
-    return random_.percent(85) ? align_down(middle, 8) : middle;
+    const auto linear = [&] {
+        if (random_.percent(4)) return stack + random_.below(16);                  // a push may fault
+        if (random_.percent(4)) return stack + 2 * page_size - random_.below(16);  // a pop may fault
+        const u64 middle = stack + 0x400 + random_.below(0x1800);
+        return random_.percent(85) ? align_down(middle, 8) : middle;
+    };
+    const u64 offset = linear() - segment_base(ZYDIS_REGISTER_SS);
+    if (out_.code_size == 8) return offset;
+    const u64 counts = segments::stack_mask(out_.selectors.ss);
+    return (offset & counts) | (random_.next() & ~counts & register_mask());
+}
+
+u64 InstructionSetup::stack_top() {
+    const u64 counts = out_.code_size == 8 ? ~u64{0} : segments::stack_mask(out_.selectors.ss);
+    return (gpr(x86::rsp) & counts) + segment_base(ZYDIS_REGISTER_SS);
 }
 
 void InstructionSetup::implicit_address(const ZydisDecodedOperand& o) {
@@ -188,7 +203,7 @@ void InstructionSetup::string_contents() {
 void InstructionSetup::stack_contents() {
     u64 top;
     switch (z_.mnemonic) {
-        case ZYDIS_MNEMONIC_RET: top = code_target(); break;
+        case ZYDIS_MNEMONIC_RET: top = code_target() - segments::code_base(out_.code_size); break;
         case ZYDIS_MNEMONIC_POPF:
         case ZYDIS_MNEMONIC_POPFD:
         case ZYDIS_MNEMONIC_POPFQ:
@@ -196,7 +211,7 @@ void InstructionSetup::stack_contents() {
             break;  // no trap on the INT3 that follows
         default: return;
     }
-    out_.memory.store(gpr(x86::rsp), &top, 8);
+    out_.memory.store(stack_top(), &top, 8);
 }
 
 /// Index elements that stay near the base: most in data, some in the hole.
@@ -266,11 +281,11 @@ void InstructionSetup::branch_target() {
     if (z_.mnemonic != ZYDIS_MNEMONIC_JMP && z_.mnemonic != ZYDIS_MNEMONIC_CALL) return;
     u64 target = code_target();
     // Which comes first, a target that is not canonical or a push that faults, is left to the processor.
-    const u64 stack_top = gpr(x86::rsp);
+    const u64 top = stack_top();
     if (z_.mnemonic == ZYDIS_MNEMONIC_CALL &&
-        (out_.registers.rflags & x86::flags::ac || !out_.memory.at(stack_top - 8) ||
-         !out_.memory.at(stack_top - 1)))
+        (out_.registers.rflags & x86::flags::ac || !out_.memory.at(top - 8) || !out_.memory.at(top - 1)))
         target = layout::code;
+    target -= segments::code_base(out_.code_size);
     if (d_.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY)
         out_.memory.store(operand_, &target, 8);
     else if (!pinned(number(d_.operands[0].reg.value)))
@@ -410,7 +425,7 @@ void InstructionSetup::segment_source() {
     if (!loads) return;
     const u16 selector = segments::any_selector(random_);
     if (z_.mnemonic == ZYDIS_MNEMONIC_POP)
-        out_.memory.store(gpr(x86::rsp), &selector, 2);
+        out_.memory.store(stack_top(), &selector, 2);
     else if (operand_)  // behind the offset in a far pointer
         out_.memory.store(operand_ + operand_size_ - 2, &selector, 2);
     else
@@ -418,7 +433,18 @@ void InstructionSetup::segment_source() {
             (selector | (random_.next() & ~u64{0xffff})) & register_mask();
 }
 
+/// Those that user level may call, and those it may not; not the way into the host's system calls.
+void InstructionSetup::int_vector() {
+    if (z_.mnemonic != ZYDIS_MNEMONIC_INT) return;
+    constexpr u8 breakpoint = 3, overflow = 4, linux_system_call = 0x80;
+    u8 vector = random_.percent(50) ? static_cast<u8>(breakpoint + random_.below(2)) : u8{linux_system_call};
+    while (vector == linux_system_call) vector = static_cast<u8>(random_.next());
+    static_assert(overflow == breakpoint + 1);
+    out_.bytes[z_.raw.imm[0].offset] = vector;
+}
+
 void InstructionSetup::after_address() {
+    int_vector();
     if (operand_) fill_operand();
     keep_apart();
     compare_with_one_fault();

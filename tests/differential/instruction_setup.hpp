@@ -29,12 +29,13 @@ class InstructionSetup {
     /// More bytes than the decoder says, or 0.
     [[nodiscard]] u64 wide_operand() const;
     [[nodiscard]] bool wants_alignment() const;
-    /// Not where the order of an area's pieces decides which fault it is: behind a segment's limit, in two
-    /// missing pages.
+    /// Not in the code, whose other bytes are how a case ends (a segment prefix may lead there in 16-bit
+    /// code), and not where the order of an area's pieces decides which fault it is: behind a segment's
+    /// limit, in two missing pages.
     [[nodiscard]] bool allows_target(u64 linear, bool in_local_segment) const;
     /// What the address size leaves of an offset, and the code size of a register.
     [[nodiscard]] u64 address_mask() const { return low_bits(z_.address_width); }
-    [[nodiscard]] u64 register_mask() const { return low_bits(out_.code_size * 8u); }
+    [[nodiscard]] u64 register_mask() const { return low_bits(out_.code_size == 8 ? 64 : 32); }
     /// Linear address of offset 0 in a segment.
     [[nodiscard]] u64 segment_base(ZydisRegister segment) const;
     /// Bits that the address size ignores, at random.
@@ -47,6 +48,9 @@ class InstructionSetup {
     void set_free(unsigned n, u64 value);
     [[nodiscard]] u64 code_target();
     [[nodiscard]] u64 stack_pointer();
+    /// Where the stack pointer points to.
+    [[nodiscard]] u64 stack_top();
+    void int_vector();
     void implicit_address(const ZydisDecodedOperand& o);
     void counters();
     void string_contents();

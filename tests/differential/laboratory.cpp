@@ -30,21 +30,21 @@ void step_back_to_landing(Outcome& outcome) {
 
 }  // namespace
 
-Result<std::unique_ptr<Laboratory>> Laboratory::create(const CampaignOptions& options, bool code32) {
+Result<std::unique_ptr<Laboratory>> Laboratory::create(const CampaignOptions& options, bool legacy) {
     auto lab = std::unique_ptr<Laboratory>(new Laboratory(options));
-    auto native = NativeRunner::create(code32);
+    auto native = NativeRunner::create(legacy);
     if (!native) return std::unexpected(native.error());
     lab->native_ = std::move(*native);
     const auto model = CpuModel::named(options.cpu, 1, 1'000'000'000);
     if (!model) return std::unexpected(model.error());
-    if (auto added = lab->add_guests(code32, *model); !added) return std::unexpected(added.error());
+    if (auto added = lab->add_guests(legacy, *model); !added) return std::unexpected(added.error());
     auto undefined = UndefinedResults::load(options.undefined_results, options.engine);
     if (!undefined) return std::unexpected(undefined.error());
     lab->undefined_ = std::move(*undefined);
     return lab;
 }
 
-Result<> Laboratory::add_guests(bool code32, const CpuModel& model) {
+Result<> Laboratory::add_guests(bool legacy, const CpuModel& model) {
     const auto add = [&](KernelMode mode, std::unique_ptr<GuestRunner>& runner) -> Result<> {
         auto made = GuestRunner::create(options_.engine, mode, model);
         if (!made) return std::unexpected(made.error());
@@ -54,11 +54,15 @@ Result<> Laboratory::add_guests(bool code32, const CpuModel& model) {
     if (model.features().long_mode) {
         if (auto added = add(KernelMode::long_mode, long_mode_); !added) return added;
         guests_.push_back({"64-bit mode", 8, long_mode_.get()});
-        if (code32) guests_.push_back({"compatibility mode", 4, long_mode_.get()});
+        if (legacy) {
+            guests_.push_back({"compatibility mode", 4, long_mode_.get()});
+            guests_.push_back({"compatibility mode, 16-bit code", 2, long_mode_.get()});
+        }
     }
-    if (!code32) return {};
+    if (!legacy) return {};
     if (auto added = add(KernelMode::protected_mode, protected_mode_); !added) return added;
     guests_.push_back({"protected mode", 4, protected_mode_.get()});
+    guests_.push_back({"protected mode, 16-bit code", 2, protected_mode_.get()});
     return {};
 }
 
@@ -78,7 +82,7 @@ Laboratory::Verdict Laboratory::judge_foreign(const TestCase& test) {
     expected.registers = test.registers;
     expected.registers.rflags |= x86::flags::rf;  // as pushed by a fault (SDM vol. 3, ch. 17.3.1.1)
     expected.memory = test.memory;
-    if (test.code_size == 4) expected.selectors = test.selectors;
+    if (test.code_size != 8) expected.selectors = test.selectors;
     // The guest's runner leaves out what the host's form of the state would.
     const Allowance allowed{.fdp = true, .x87_pointers = true};
     Verdict verdict;

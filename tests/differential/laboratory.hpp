@@ -10,9 +10,9 @@ namespace softmetal::differential {
 
 class Laboratory {
  public:
-    /// `code32`: with what 32-bit cases need.
+    /// `legacy`: with what 32-bit and 16-bit cases need.
     [[nodiscard]] static Result<std::unique_ptr<Laboratory>> create(const CampaignOptions& options,
-                                                                    bool code32);
+                                                                    bool legacy);
 
     [[nodiscard]] FormResult run(const InstructionForm& form, std::size_t index);
 
@@ -29,7 +29,7 @@ class Laboratory {
     };
 
     explicit Laboratory(const CampaignOptions& options) : options_(options) {}
-    [[nodiscard]] Result<> add_guests(bool code32, const CpuModel& model);
+    [[nodiscard]] Result<> add_guests(bool legacy, const CpuModel& model);
     void run_native(const TestCase& test);
     /// The failing case in test_, reduced.
     [[nodiscard]] std::string report(const InstructionForm& form, u64 number);

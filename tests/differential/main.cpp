@@ -44,8 +44,8 @@ std::vector<InstructionForm> select(std::vector<InstructionForm> forms, const st
 std::vector<InstructionForm> all_forms(const std::string& code, const CpuModel& model) {
     const CpuModel host = CpuModel::host(1, 1'000'000'000);
     std::vector<InstructionForm> forms;
-    for (const auto& [name, size] : {std::pair{"64", 8u}, {"32", 4u}})
-        if ((code == name || code == "all") && (size == 4 || model.features().long_mode))
+    for (const auto& [name, size] : {std::pair{"64", 8u}, {"32", 4u}, {"16", 2u}})
+        if ((code == name || code == "all") && (size != 8 || model.features().long_mode))
             std::ranges::move(enumerate_forms(host, model, size), std::back_inserter(forms));
     return forms;
 }
@@ -53,7 +53,7 @@ std::vector<InstructionForm> all_forms(const std::string& code, const CpuModel& 
 /// "all" is what this host can compare.
 void leave_out_what_cannot_run(Selection& selection) {
     if (selection.code != "all" || selection.list) return;
-    if (const auto possible = NativeRunner::can_run_code32(); !possible) {
+    if (const auto possible = NativeRunner::can_run_legacy(); !possible) {
         fmt::print(stderr, "oracle: only 64-bit mode is compared: {}\n", possible.error().message);
         selection.code = "64";
     }
@@ -109,8 +109,9 @@ int main(int argc, char** argv) {
     app.add_option("--jobs", options.jobs, "Worker processes")
         ->capture_default_str()
         ->check(CLI::Range(1, 256));
-    app.add_option("--code", selection.code, "Instructions of 64-bit mode, of 32-bit code, or all")
-        ->check(CLI::IsMember({"64", "32", "all"}))
+    app.add_option("--code", selection.code,
+                   "Instructions of 64-bit mode, of 32-bit code, of 16-bit code, or all")
+        ->check(CLI::IsMember({"64", "32", "16", "all"}))
         ->capture_default_str();
     app.add_option("--hours", selection.hours, "Goes on with the next seed until so many hours are over")
         ->check(CLI::PositiveNumber);

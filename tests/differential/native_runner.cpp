@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -24,7 +25,7 @@ constexpr std::array<int, 5> signals = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL
 struct Transfer {
     const TestCase* test = nullptr;
     Outcome* outcome = nullptr;
-    bool code32 = false;
+    bool legacy = false;
     std::array<greg_t, NGREG> host_registers{};
     ExtendedState host_extended{};
 };
@@ -32,19 +33,31 @@ Transfer transfer;
 
 constexpr std::size_t header_offset = 512, header_size = 64;
 
-/// 64-bit code neither uses DS, ES and GS nor does the host's kernel, but it keeps them for the process.
+/// 64-bit code neither uses DS, ES and GS nor does the host's kernel, but it keeps them for the process. From
+/// here on FS is not the host's: nothing compiled may come behind this but the way out of a handler.
 void load_selectors(const DataSelectors& s) {
-    asm volatile("mov %0, %%ds; mov %1, %%es; mov %2, %%gs" ::"r"(s.ds), "r"(s.es), "r"(s.gs));
+    asm volatile("mov %0, %%ds; mov %1, %%es; mov %2, %%gs; mov %3, %%fs" ::"r"(s.ds), "r"(s.es), "r"(s.gs),
+                 "r"(s.fs));
 }
+/// All but SS, which the frame has.
 DataSelectors save_selectors() {
     DataSelectors s;
-    asm volatile("mov %%ds, %0; mov %%es, %1; mov %%gs, %2" : "=r"(s.ds), "=r"(s.es), "=r"(s.gs));
+    asm volatile("mov %%ds, %0; mov %%es, %1; mov %%gs, %2; mov %%fs, %3"
+                 : "=r"(s.ds), "=r"(s.es), "=r"(s.gs), "=r"(s.fs));
     return s;
 }
 
 /// The frame's CS decides which mode it is left for.
-void set_code_selector(ucontext_t& context, u16 selector) {
-    std::memcpy(&context.uc_mcontext.gregs[REG_CSGSFS], &selector, sizeof selector);
+struct FrameSelectors {
+    u16 cs, gs, fs, ss;
+};
+FrameSelectors frame_selectors(const ucontext_t& context) {
+    FrameSelectors s;
+    std::memcpy(&s, &context.uc_mcontext.gregs[REG_CSGSFS], sizeof s);
+    return s;
+}
+void set_frame_selectors(ucontext_t& context, const FrameSelectors& s) {
+    std::memcpy(&context.uc_mcontext.gregs[REG_CSGSFS], &s, sizeof s);
 }
 
 void load(ucontext_t& context, const TestCase& test) {
@@ -55,9 +68,11 @@ void load(ucontext_t& context, const TestCase& test) {
     for (unsigned i = 0; i < 16; i++) g[greg_of[i]] = static_cast<greg_t>(test.registers.gpr[i]);
     g[REG_RIP] = static_cast<greg_t>(test.registers.rip);
     g[REG_EFL] = static_cast<greg_t>(test.registers.rflags);
-    if (test.code_size == 4) {
-        set_code_selector(context, segments::user_code32);
-        load_selectors(test.selectors);
+    if (test.code_size != 8) {
+        FrameSelectors s = frame_selectors(context);
+        s.cs = test.code_size == 4 ? segments::user_code32 : segments::code16;
+        s.ss = test.selectors.ss;
+        set_frame_selectors(context, s);
     }
 
     // The frame's area is an XSAVE image in standard format. Bytes 464..511 are the kernel's own (its magic
@@ -93,32 +108,61 @@ void save(ucontext_t& context, Outcome& outcome) {
     if (!(x.xstate_bv & 4)) x.ymm_high = initial.ymm_high;
 }
 
-void handler(int, siginfo_t*, void* opaque) {
+}  // namespace
+
+extern "C" {
+/// The host's FS base, which its compiled code finds its thread's data through; 0 where it cannot be set.
+u64 oracle_host_fs_base = 0;
+void oracle_handle_signal(int, siginfo_t*, void* opaque);
+void oracle_signal_entry(int, siginfo_t*, void* opaque);
+}
+// The case may have loaded FS, and the host's kernel leaves it so.
+asm(R"(
+    .pushsection .text
+oracle_signal_entry:
+    movq oracle_host_fs_base(%rip), %rax
+    testq %rax, %rax
+    jz oracle_handle_signal
+    wrfsbase %rax
+    jmp oracle_handle_signal
+    .popsection
+)");
+
+extern "C" void oracle_handle_signal(int, siginfo_t*, void* opaque) {
     // The kernel leaves AC, NT and ID as the case set them; AC would fault compiled code, and sigreturn keeps
     // all three.
     asm volatile("pushfq; andq $~0x244000, (%%rsp); popfq" ::: "cc", "memory");
     auto& context = *static_cast<ucontext_t*>(opaque);
     if (transfer.test) {
         load(context, *transfer.test);
-        transfer.code32 = transfer.test->code_size == 4;
+        const DataSelectors selectors = transfer.test->selectors;
+        transfer.legacy = transfer.test->code_size != 8;
         transfer.test = nullptr;
+        if (transfer.legacy) load_selectors(selectors);
         return;
     }
-    if (transfer.code32) {
-        transfer.outcome->selectors = save_selectors();
+    if (transfer.legacy) {
+        DataSelectors& selectors = transfer.outcome->selectors;
+        selectors = save_selectors();
+        selectors.ss = frame_selectors(context).ss;
         load_selectors({});
+        asm volatile("wrfsbase %0" ::"r"(oracle_host_fs_base));
     }
     save(context, *transfer.outcome);
+    // Above ESP a 16-bit stack leaves what the host's kernel had there (its espfix64).
+    if (transfer.legacy) transfer.outcome->registers.gpr[x86::rsp] &= 0xffffffff;
     std::memcpy(context.uc_mcontext.gregs, transfer.host_registers.data(), sizeof context.uc_mcontext.gregs);
     std::memcpy(context.uc_mcontext.fpregs, &transfer.host_extended, sizeof(ExtendedState));
 }
+
+namespace {
 
 /// The engine has handlers of its own for some of these: ours are there for the length of one case.
 class SignalHandlers {
  public:
     SignalHandlers() {
         struct sigaction action {};
-        action.sa_sigaction = handler;
+        action.sa_sigaction = oracle_signal_entry;
         action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
         for (std::size_t i = 0; i < signals.size(); i++) sigaction(signals[i], &action, &previous_[i]);
     }
@@ -139,6 +183,11 @@ u64 get_gs_base() {
 }
 void set_gs_base(u64 base) { syscall(SYS_arch_prctl, ARCH_SET_GS, base); }
 
+bool can_set_fs_base() {
+    constexpr unsigned long fsgsbase = 1ul << 1;
+    return getauxval(AT_HWCAP2) & fsgsbase;
+}
+
 /// Linux's modify_ldt(2).
 bool set_local_descriptors() {
     constexpr int write_entry = 1;
@@ -146,9 +195,9 @@ bool set_local_descriptors() {
         const segments::LocalSegment& s = segments::local[i];
         user_desc entry{};
         entry.entry_number = i;
-        entry.base_addr = segments::local_base;
+        entry.base_addr = s.base;
         entry.limit = s.limit;
-        entry.seg_32bit = 1;
+        entry.seg_32bit = s.big;
         entry.contents = static_cast<unsigned>(s.code) << 1 | static_cast<unsigned>(s.expand_down);
         entry.read_exec_only = !s.writable_or_readable;
         entry.seg_not_present = !s.present;
@@ -160,15 +209,18 @@ bool set_local_descriptors() {
 
 }  // namespace
 
-Result<> NativeRunner::can_run_code32() {
+Result<> NativeRunner::can_run_legacy() {
+    if (!can_set_fs_base())
+        return fail("the host's kernel does not let programs set FS's base, which cases change");
     if (set_local_descriptors()) return {};
     return fail(std::string("the host's kernel has no local descriptors for 32-bit code: ") +
                 std::strerror(errno));
 }
 
-Result<std::unique_ptr<NativeRunner>> NativeRunner::create(bool code32) {
-    if (code32)
-        if (auto possible = can_run_code32(); !possible) return std::unexpected(possible.error());
+Result<std::unique_ptr<NativeRunner>> NativeRunner::create(bool legacy) {
+    if (legacy)
+        if (auto possible = can_run_legacy(); !possible) return std::unexpected(possible.error());
+    if (can_set_fs_base()) asm volatile("rdfsbase %0" : "=r"(oracle_host_fs_base));
     const int fd = memfd_create("oracle", MFD_CLOEXEC);
     constexpr std::size_t size = pages.size() * page_size;
     if (fd < 0 || ftruncate(fd, size) != 0)
@@ -204,7 +256,8 @@ void NativeRunner::run(const TestCase& test, Outcome& outcome) {
     std::memcpy(writable_, test.memory.bytes.data(), sizeof test.memory.bytes);
     transfer.test = &test;
     transfer.outcome = &outcome;
-    const bool changes_gs = test.gs_base || test.code_size == 4;
+    outcome.selectors = {};
+    const bool changes_gs = test.gs_base || test.code_size != 8;
     const u64 host_gs = changes_gs ? get_gs_base() : 0;
     if (test.gs_base) set_gs_base(test.gs_base);
     {

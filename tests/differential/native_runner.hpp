@@ -15,10 +15,10 @@ namespace softmetal::differential {
 class NativeRunner {
  public:
     /// One at a time in a process. Fails where the addresses of `layout` are taken, or the host's kernel has
-    /// no 32-bit code or local descriptors and `code32` asks for them.
-    [[nodiscard]] static Result<std::unique_ptr<NativeRunner>> create(bool code32);
-    /// Does the host let this process run 32-bit code with segments of its own?
-    [[nodiscard]] static Result<> can_run_code32();
+    /// no 32-bit code, local descriptors or FSGSBASE and `legacy` asks for them.
+    [[nodiscard]] static Result<std::unique_ptr<NativeRunner>> create(bool legacy);
+    /// Does the host let this process run 32-bit and 16-bit code with segments of its own?
+    [[nodiscard]] static Result<> can_run_legacy();
     ~NativeRunner();
 
     void run(const TestCase& test, Outcome& outcome);

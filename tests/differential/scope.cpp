@@ -7,14 +7,12 @@ namespace softmetal::differential {
 namespace {
 
 constexpr std::string_view system_state = "reads or changes system state that host and guest do not share",
-                           random_result = "another result every time",
-                           far = "loads CS, SS, FS or in 64-bit mode another segment",
+                           random_result = "another result every time", far = "loads CS",
                            enters_kernel = "enters the operating system, which answers differently",
                            time = "reads a clock or counter",
                            thread_pointer = "FS and GS bases hold the host's own thread pointers",
                            features = "XCR0 differs: the host has state components the model does not report",
-                           optimizes = "what it writes depends on an earlier XRSTOR, by SDM vol. 1, ch. 13.9",
-                           landing = "INT3 is how every case ends";
+                           optimizes = "what it writes depends on an earlier XRSTOR, by SDM vol. 1, ch. 13.9";
 
 constexpr auto excluded = std::to_array<Exclusion>({
     {ZYDIS_MNEMONIC_CPUID, system_state},
@@ -37,14 +35,10 @@ constexpr auto excluded = std::to_array<Exclusion>({
     {ZYDIS_MNEMONIC_RDPMC, time},
     {ZYDIS_MNEMONIC_SYSCALL, enters_kernel},
     {ZYDIS_MNEMONIC_SYSENTER, enters_kernel},
-    {ZYDIS_MNEMONIC_INT, enters_kernel},
     {ZYDIS_MNEMONIC_INT1, enters_kernel},
-    {ZYDIS_MNEMONIC_INT3, landing},
     {ZYDIS_MNEMONIC_IRET, far},
     {ZYDIS_MNEMONIC_IRETD, far},
     {ZYDIS_MNEMONIC_IRETQ, far},
-    {ZYDIS_MNEMONIC_LFS, far},
-    {ZYDIS_MNEMONIC_LSS, far},
     {ZYDIS_MNEMONIC_RDFSBASE, thread_pointer},
     {ZYDIS_MNEMONIC_RDGSBASE, thread_pointer},
     {ZYDIS_MNEMONIC_WRFSBASE, thread_pointer},
@@ -117,7 +111,7 @@ bool reported_with_avx(const Features& f, ZydisISASet set) {
     }
 }
 
-/// CS, SS and FS are the host's own, and 64-bit mode knows of no others.
+/// CS is the host's own, and 64-bit mode knows of no others.
 bool loads_foreign_segment(const Decoded& d) {
     const bool legacy = d.instruction.machine_mode != ZYDIS_MACHINE_MODE_LONG_64;
     for (unsigned i = 0; i < d.instruction.operand_count; i++) {
@@ -125,8 +119,7 @@ bool loads_foreign_segment(const Decoded& d) {
         if (o.type == ZYDIS_OPERAND_TYPE_REGISTER &&
             ZydisRegisterGetClass(o.reg.value) == ZYDIS_REGCLASS_SEGMENT &&
             o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
-            return !legacy || (o.reg.value != ZYDIS_REGISTER_DS && o.reg.value != ZYDIS_REGISTER_ES &&
-                               o.reg.value != ZYDIS_REGISTER_GS);
+            return !legacy || o.reg.value == ZYDIS_REGISTER_CS;
     }
     return false;
 }

@@ -23,9 +23,9 @@ inline constexpr u64 stack = 0x1005'0000;  // two writable pages
 inline constexpr u64 instruction = code + 0x800;
 }  // namespace layout
 
-/// Segment registers a case may choose; CS and SS are flat.
+/// Segment registers a case may choose; CS is flat.
 struct DataSelectors {
-    u16 ds = 0, es = 0, gs = 0;
+    u16 ds = 0, es = 0, fs = 0, gs = 0, ss = 0;
 };
 
 struct Page {
@@ -67,9 +67,9 @@ struct Registers {
 struct TestCase {
     std::array<u8, 16> bytes{};
     u8 length = 0;
-    u8 code_size = 8;         // 8: 64-bit mode, 4: 32-bit code
+    u8 code_size = 8;         // 8: 64-bit mode, 4: 32-bit code, 2: 16-bit code
     u64 gs_base = 0;          // 64-bit mode
-    DataSelectors selectors;  // 32-bit code
+    DataSelectors selectors;  // 32-bit and 16-bit code
     Registers registers;
     Memory memory;
 };
@@ -82,7 +82,7 @@ struct Outcome {
     unsigned vector = 0;
     u32 error_code = 0;
     u64 cr2 = 0;
-    DataSelectors selectors;  // 32-bit code
+    DataSelectors selectors;  // 32-bit and 16-bit code
     Registers registers;
     Memory memory;
 };

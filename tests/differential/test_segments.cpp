@@ -5,12 +5,13 @@ namespace softmetal::differential::segments {
 u64 descriptor(const LocalSegment& s) {
     using namespace x86::segment_attribute;
     constexpr u64 user = 3u << dpl_shift;
-    u64 attributes = user | not_system | accessed | default_big;
+    u64 attributes = user | not_system | accessed;
+    if (s.big) attributes |= default_big;
     if (s.code) attributes |= code;
     if (s.expand_down) attributes |= expand_down_or_conforming;
     if (s.writable_or_readable) attributes |= writable_or_readable;
     if (s.present) attributes |= present;
-    constexpr u64 base = local_base;
+    const u64 base = s.base;
     return (s.limit & 0xffff) | (base & 0xff'ffff) << 16 | attributes << 40 | u64{s.limit >> 16} << 48 |
            (base >> 24) << 56;
 }
@@ -33,11 +34,17 @@ u16 usable_selector(Random& random) {
     return random.one_of(choices);
 }
 
+u16 stack_selector(Random& random) {
+    constexpr auto choices = std::to_array<u16>({user_data, stack32, stack16, stack_down, local_selector(0)});
+    return random.one_of(choices);
+}
+
 u16 any_selector(Random& random) {
     // Execute-only code, a segment that is not present, RPL 0, the kernel's, one outside each table. No null
     // selector but 0: the host's kernel clears the RPL on its way.
     constexpr auto refused = std::to_array<u16>(
         {local_selector(4), local_selector(5), 0x28, 0x1b, 0x18, local_selector(local.size()), 0xfff3});
+    if (random.percent(15)) return stack_selector(random);
     return random.percent(70) ? usable_selector(random) : random.one_of(refused);
 }
 

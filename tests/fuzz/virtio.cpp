@@ -3,6 +3,7 @@
 #include "../unit/devices/virtio_driver.hpp"
 #include "bus/backends/block_store.hpp"
 #include "devices/virtio_block/virtio_block.hpp"
+#include "devices/virtio_net/virtio_net.hpp"
 #include "devices/virtio_rng/virtio_rng.hpp"
 #include "input.hpp"
 
@@ -62,12 +63,30 @@ class WaitingStore final : public bus::BlockStore {
     unsigned sum_ = 0;
 };
 
+/// Its card sends as it likes; frames for it come when the input says so.
+struct FakeLink final : bus::NetworkLink {
+    void connect(bus::NetworkCard& c) override { card = &c; }
+    bool send(std::span<const std::byte> frame) override {
+        if (frame.size() < bus::ethernet_header_bytes || frame.size() > bus::ethernet_frame_max)
+            fuzz::fail("an impossible frame");
+        return !full;
+    }
+    void room() override {}
+    void call_back() override {}
+    bus::NetworkCard* card = nullptr;
+    bool full = false;
+};
+
+enum class Kind { entropy, block, network };
+
 struct Bench : devices::testing::VirtioBench {
     WaitingStore store;
+    FakeLink link;
     ~Bench() { clear(); }
     /// As after its construction, which takes a while.
     void clear() {
         store.finish_all();
+        link = {};
         device.reset();
         ram.load(std::vector<std::byte>(ram_bytes));
         messages.sent.clear();
@@ -76,8 +95,9 @@ struct Bench : devices::testing::VirtioBench {
     }
 };
 
-std::unique_ptr<virtio::Model> model(Bench& bench, bool block) {
-    if (block) return std::make_unique<VirtioBlock>(bench.store, "disk");
+std::unique_ptr<virtio::Model> model(Bench& bench, Kind kind) {
+    if (kind == Kind::block) return std::make_unique<VirtioBlock>(bench.store, "disk");
+    if (kind == Kind::network) return std::make_unique<VirtioNet>(bench.link, MacAddress{2, 0, 0, 0, 0, 1});
     return std::make_unique<VirtioRng>(
         [](std::span<std::byte> into) { std::ranges::fill(into, std::byte{7}); });
 }
@@ -89,13 +109,14 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static Bench bench;
     bench.clear();
     const u8 begin = input.take<u8>();
-    const bool block = begin & 1;
-    bench.plug(model(bench, block));
+    const Kind kind = begin & 1 ? Kind::block : begin & 8 ? Kind::network : Kind::entropy;
+    bench.plug(model(bench, kind));
     // Mostly from where a driver has come to, so that the rings are reached.
     if (begin & 2) {
         bench.accept((begin & 4 ? bench.offered_features() : 0) | virtio::feature::version_1);
         bench.ring.size = 8;
         bench.set_queue();
+        if (kind == Kind::network) bench.set_queue(1, bench.ring);  // frames go round
         bench.set_status(15);
     }
     for (unsigned step = 0; step < 500 && !input.empty(); step++) {
@@ -134,7 +155,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                 bench.store.finish_all();
                 const bus::SavedState saved = bench.device->save();
                 bench.device.reset();
-                auto restored = virtio::VirtioPci::restore(bench.surroundings(), model(bench, block), saved);
+                auto restored = virtio::VirtioPci::restore(bench.surroundings(), model(bench, kind), saved);
                 if (!restored) fuzz::fail("its own state is refused: " + restored.error().message);
                 bench.device = std::move(*restored);
                 bench.store.finish_all();
@@ -142,7 +163,19 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                     fuzz::fail("its state restores to another");
                 break;
             }
-            default: bench.notify(); break;
+            case 13: {
+                if (!bench.link.card) break;
+                bench.link.full = what & 64;
+                if (what & 16) {
+                    const std::vector<std::byte> frame(input.below(bus::ethernet_frame_max + 1),
+                                                       std::byte{what});
+                    static_cast<void>(bench.link.card->receive(frame));
+                } else {
+                    bench.link.card->may_send();
+                }
+                break;
+            }
+            default: bench.notify(what >> 4 & 1); break;
         }
         // Resetting the device waits for requests as well: a backend's threads would end them meanwhile.
         if (bench.status() == 0) bench.store.finish_all();

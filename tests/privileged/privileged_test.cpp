@@ -20,12 +20,20 @@ constexpr std::array engines{Engine{"interpreted", machine::Mode::interpret},
                              Engine{"translated", machine::Mode::translate},
                              Engine{"lockstep", machine::Mode::translate, true}};
 
-std::string expected_output(const std::filesystem::path& source) {
+struct Expectation {
+    std::string output;
+    EndReason end = EndReason::guest_exit;
+};
+
+/// What the source says: ";| " and a line of output; ";! triple fault" where that is how it shall end.
+Expectation expectation(const std::filesystem::path& source) {
     std::ifstream file(source);
-    std::string line, text;
-    while (std::getline(file, line))
-        if (line.starts_with(";| ")) text += line.substr(3) + "\n";
-    return text;
+    Expectation expected;
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with(";| ")) expected.output += line.substr(3) + "\n";
+        if (line == ";! triple fault") expected.end = EndReason::triple_fault;
+    }
+    return expected;
 }
 
 class PrivilegedBehaviour : public testing::Test {
@@ -47,8 +55,9 @@ class PrivilegedBehaviour : public testing::Test {
         const auto end = (*started)->wait(60s);
         const std::string output = (*started)->output();
         ASSERT_TRUE(end) << "it did not end; it wrote:\n" << output;
-        EXPECT_EQ(end->reason, EndReason::guest_exit) << end->detail;
-        EXPECT_EQ(output, expected_output(SOFTMETAL_PRIVILEGED_SOURCES + program_ + ".asm"));
+        const Expectation expected = expectation(SOFTMETAL_PRIVILEGED_SOURCES + program_ + ".asm");
+        EXPECT_EQ(end->reason, expected.end) << end->detail;
+        EXPECT_EQ(output, expected.output);
     }
 
  private:

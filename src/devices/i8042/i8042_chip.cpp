@@ -1,5 +1,7 @@
 #include "devices/i8042/i8042_chip.hpp"
 
+#include "devices/i8042/scan_codes.hpp"
+
 #include <utility>
 
 namespace softmetal::devices {
@@ -8,7 +10,6 @@ using namespace kbc;
 
 u8 I8042Chip::read_data() {
     state_.output_full = false;
-    state_.timeout = false;
     return state_.output;
 }
 
@@ -18,7 +19,6 @@ u8 I8042Chip::read_status() const {
     if (state_.output_full && state_.output_source == Source::mouse) value |= status::from_mouse;
     if (command_byte() & command_byte::system_flag) value |= status::system_flag;
     if (state_.last_was_command) value |= status::last_was_command;
-    if (state_.timeout) value |= status::timeout;
     return value;
 }
 
@@ -27,7 +27,7 @@ void I8042Chip::write_data(u8 value) {
     if (const auto command = std::exchange(state_.awaits_data_of, std::nullopt))
         return take_data(*command, value);
     command_byte() &= static_cast<u8>(~command_byte::keyboard_disabled);  // sending opens the interface
-    answer(answer::device_timeout, Source::keyboard, true);
+    keyboard_.write(value);
 }
 
 void I8042Chip::write_command(u8 value) {
@@ -91,12 +91,54 @@ u8 I8042Chip::output_port() const {
     return value;
 }
 
-/// There is one buffer: an answer replaces what the guest has not read.
-void I8042Chip::answer(u8 value, Source source, bool timeout) {
+void I8042Chip::put_out(u8 value, Source source) {
     state_.output = value;
     state_.output_full = true;
     state_.output_source = source;
-    state_.timeout = timeout;
+}
+
+/// There is one buffer: an answer replaces what has not been read. A device's byte comes again, as the device
+/// would send it again that was interrupted.
+void I8042Chip::answer(u8 value, Source source) {
+    if (state_.output_full && state_.output_source == Source::keyboard)
+        state_.held_from_keyboard = state_.output;
+    if (state_.output_full && state_.output_source == Source::mouse) state_.held_from_mouse = state_.output;
+    put_out(value, source);
+}
+
+bool I8042Chip::keyboard_ready() const {
+    return !(command_byte() & command_byte::keyboard_disabled) &&
+           (state_.held_from_keyboard || keyboard_.has_byte());
+}
+
+bool I8042Chip::mouse_ready() const {
+    return !(command_byte() & command_byte::mouse_disabled) && (state_.held_from_mouse || mouse_.has_byte());
+}
+
+bool I8042Chip::wants_delivery() const { return !state_.output_full && (keyboard_ready() || mouse_ready()); }
+
+void I8042Chip::deliver() {
+    if (!wants_delivery()) return;
+    if (keyboard_ready()) return put_out(next_from_keyboard(), Source::keyboard);
+    const auto held = std::exchange(state_.held_from_mouse, std::nullopt);
+    put_out(held ? *held : mouse_.take_byte(), Source::mouse);
+}
+
+u8 I8042Chip::next_from_keyboard() {
+    if (const auto held = std::exchange(state_.held_from_keyboard, std::nullopt)) return *held;
+    const u8 byte = keyboard_.take_byte();
+    if (!(command_byte() & command_byte::translation)) return byte;
+    // The keyboard sends a release in one go.
+    if (byte == scan_code_break && keyboard_.has_byte())
+        return static_cast<u8>(translate_to_set_1(keyboard_.take_byte()) | 0x80);
+    return translate_to_set_1(byte);
+}
+
+I8042Chip::State I8042Chip::state() const {
+    State state = state_;
+    state.keyboard = keyboard_.state();
+    state.mouse = mouse_.state();
+    return state;
 }
 
 void I8042Chip::set_output_port(u8 value) {
@@ -111,7 +153,7 @@ void I8042Chip::take_data(u8 command, u8 value) {
         case command::write_mouse_output: return answer(value, Source::mouse);
         case command::write_to_mouse:
             command_byte() &= static_cast<u8>(~command_byte::mouse_disabled);
-            return answer(answer::device_timeout, Source::mouse, true);
+            return mouse_.write(value);
         default: state_.memory[command % memory_size] = value; return;
     }
 }

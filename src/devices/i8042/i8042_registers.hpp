@@ -21,6 +21,7 @@ inline constexpr u8 mouse_interrupt = 1u << 1;
 inline constexpr u8 system_flag = 1u << 2;
 inline constexpr u8 keyboard_disabled = 1u << 4;
 inline constexpr u8 mouse_disabled = 1u << 5;
+inline constexpr u8 translation = 1u << 6;  // the keyboard's set 2 becomes set 1
 }  // namespace command_byte
 
 namespace command {                       // port 0x64, write
@@ -48,7 +49,6 @@ namespace answer {
 inline constexpr u8 no_password = 0xf1;
 inline constexpr u8 self_test_passed = 0x55;
 inline constexpr u8 interface_works = 0x00;
-inline constexpr u8 device_timeout = 0xfe;  // together with status::timeout
 }  // namespace answer
 
 namespace output_port {

@@ -35,6 +35,8 @@ void PciFunction::release_bars() {
 void PciFunction::refresh_configuration(u8, unsigned) {}
 void PciFunction::configuration_written(u8, unsigned) {}
 
+void PciFunction::bar_moved(unsigned, std::optional<u64>) {}
+
 void PciFunction::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler) {
     bars_.at(index) = {kind, size, &handler, {}};
     const u8 offset = bar_offset(index);
@@ -100,10 +102,11 @@ void PciFunction::apply_configuration() {
         const u64 address = bar_address(i);
         // Address 0 is "not assigned yet", the end of the space is what sizing leaves behind for a moment.
         const bool decoded = decodes(i, command) && address != 0 && address + bar.size < limit;
-        if (decoded && bar.mapped == address) continue;
+        if (decoded ? bar.mapped == address : !bar.mapped) continue;
         unmap(bar);
         // Where another range is in the way the other keeps it, as if it were the first to answer on the bus.
         if (decoded && space(bar).attach({address, bar.size}, *bar.handler)) bar.mapped = address;
+        bar_moved(i, bar.mapped);
     }
     const std::lock_guard lock(interrupt_mutex_);
     interrupt_disabled_ = (command & command::interrupt_disable) != 0;

@@ -70,6 +70,10 @@ class PciFunction : public bus::Device {
     /// A register has been written.
     virtual void configuration_written(u8 offset, unsigned width);
 
+    /// A base address register's range answers at `address` from now on, or no longer anywhere. Not told on
+    /// destruction.
+    virtual void bar_moved(unsigned index, std::optional<u64> address);
+
     /// Drives the interrupt pin, through the command register's gate. Any lock but the pin's may be held.
     void set_interrupt_pin(bool asserted);
     /// Guest memory, as long as software lets the function be bus master.

@@ -24,6 +24,8 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                         0, 0x0000, 0x0CF7, 0, 0x0CF8)
                 WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
                         0, 0x0D00, 0xFFFF, 0, 0xF300)
+                DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
+                             0, 0x000A0000, 0x000BFFFF, 0, 0x00020000)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
                              0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000)
             })
@@ -105,15 +107,34 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                 })
             }
 
-            // Ports that are taken and belong to no other device: keyboard controller (nothing is attached
-            // to it), POST codes, firmware configuration, power management.
+            Device (KBD)
+            {
+                Name (_HID, EisaId ("PNP0303"))
+                Name (_CRS, ResourceTemplate ()
+                {
+                    IO (Decode16, 0x60, 0x60, 1, 1)
+                    IO (Decode16, 0x64, 0x64, 1, 1)
+                    IRQNoFlags () { 1 }
+                })
+            }
+
+            Device (MOU)
+            {
+                Name (_HID, EisaId ("PNP0F13"))
+                Name (_CRS, ResourceTemplate ()
+                {
+                    IRQNoFlags () { 12 }
+                })
+            }
+
+            // Ports that are taken and belong to no other device: system control B and A, POST codes,
+            // firmware configuration, power management.
             Device (MBRD)
             {
                 Name (_HID, EisaId ("PNP0C02"))
                 Name (_CRS, ResourceTemplate ()
                 {
-                    IO (Decode16, 0x60, 0x60, 1, 2)
-                    IO (Decode16, 0x64, 0x64, 1, 1)
+                    IO (Decode16, 0x61, 0x61, 1, 1)
                     IO (Decode16, 0x80, 0x80, 1, 1)
                     IO (Decode16, 0x92, 0x92, 1, 1)
                     IO (Decode16, 0x510, 0x510, 1, 12)

@@ -44,7 +44,7 @@ std::vector<std::byte> fadt(u32 facs_address, u32 dsdt_address) {
     using namespace layout;
     constexpr u32 wbinvd = 1u << 0, c1_halts = 1u << 2, no_sleep_button = 1u << 5, timer_32_bits = 1u << 8,
                   reset_register = 1u << 10;
-    constexpr u16 legacy_devices = 1u << 0, no_vga = 1u << 2;
+    constexpr u16 legacy_devices = 1u << 0, keyboard_controller = 1u << 1;
     constexpr u16 no_c2 = 0xfff, no_c3 = 0xfff;
     constexpr u8 century_byte = 0x32;  // in CMOS
 
@@ -59,7 +59,7 @@ std::vector<std::byte> fadt(u32 facs_address, u32 dsdt_address) {
     t.number8(4).number8(2).number8(0).number8(4).number8(0).number8(0).number8(0).number8(0);
     t.number16(no_c2).number16(no_c3).number16(0).number16(0);
     t.number8(0).number8(0).number8(0).number8(0).number8(century_byte);
-    t.number16(legacy_devices | no_vga).number8(0);
+    t.number16(legacy_devices | keyboard_controller).number8(0);
     t.number32(wbinvd | c1_halts | no_sleep_button | timer_32_bits | reset_register);
     port_address(t, reset_port, 1);
     t.number8(reset_value).zeros(3);

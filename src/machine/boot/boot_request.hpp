@@ -2,8 +2,10 @@
 #pragma once
 
 #include "base/address.hpp"
+#include "machine/boot/boot_screen.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -13,6 +15,7 @@ struct BootRequest {
     std::span<const std::byte> kernel, initrd;
     std::string_view command_line;
     GuestPhysical rsdp{};
+    std::optional<BootScreen> screen = {};    // for kernels whose protocol can say so
     std::string_view kernel_name = "kernel";  // the first word of a Multiboot command line
 };
 

@@ -14,13 +14,21 @@ namespace {
 
 /// boot_params beside the setup header (zero-page.rst).
 namespace zero_page {
-constexpr u32 acpi_rsdp = 0x070;   // u64
-constexpr u32 e820_count = 0x1e8;  // u8
-constexpr u32 e820_table = 0x2d0;  // entries of 20 bytes: u64 address, u64 size, u32 type
+constexpr u32 video_type =
+    0x00f;  // u8; from here to 0x40 struct screen_info (include/uapi/linux/screen_info.h)
+constexpr u32 screen_width = 0x012, screen_height = 0x014, screen_depth = 0x016;  // u16
+constexpr u32 screen_base = 0x018, screen_bytes = 0x01c;                          // u32
+constexpr u32 screen_line_bytes = 0x024;                                          // u16
+constexpr u32 screen_colours = 0x026;  // of red, green, blue and the rest: size and position, u8 each
+constexpr u32 acpi_rsdp = 0x070;       // u64
+constexpr u32 e820_count = 0x1e8;      // u8
+constexpr u32 e820_table = 0x2d0;      // entries of 20 bytes: u64 address, u64 size, u32 type
 constexpr u32 e820_entry_size = 20;
 }  // namespace zero_page
 
 constexpr u8 unnamed_loader = 0xff;
+/// A frame buffer set up by somebody other than a video BIOS. Kernels for clouds, too, have its driver.
+constexpr u8 firmware_frame_buffer = 0x70;
 
 class BootParams {
  public:
@@ -40,6 +48,17 @@ class BootParams {
             offset += zero_page::e820_entry_size;
         }
         set<u8>(zero_page::e820_count, static_cast<u8>(map.size()));
+    }
+    void set_screen(const BootScreen& screen) {
+        set<u8>(zero_page::video_type, firmware_frame_buffer);
+        set<u16>(zero_page::screen_width, static_cast<u16>(screen.width));
+        set<u16>(zero_page::screen_height, static_cast<u16>(screen.height));
+        set<u16>(zero_page::screen_depth, 32);
+        set<u32>(zero_page::screen_base, static_cast<u32>(screen.address));
+        set<u32>(zero_page::screen_bytes, screen.line_bytes() * screen.height);
+        set<u16>(zero_page::screen_line_bytes, static_cast<u16>(screen.line_bytes()));
+        constexpr std::array<u8, 8> colours = {8, 16, 8, 8, 8, 0, 8, 24};
+        set(zero_page::screen_colours, colours);
     }
     [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
@@ -96,6 +115,7 @@ Result<KernelEntry> load_linux(GuestMemory& memory, const BootRequest& boot) {
     params.set<u32>(setup_header::command_line, static_cast<u32>(boot_address::command_line));
     params.set<u64>(zero_page::acpi_rsdp, boot.rsdp.value);
     params.set_memory_map(memory_map(memory.ram_bytes()));
+    if (boot.screen) params.set_screen(*boot.screen);
 
     std::string command_line(boot.command_line);
     command_line.push_back('\0');

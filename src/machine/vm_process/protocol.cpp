@@ -59,6 +59,9 @@ std::vector<u8> encode(const StartRequest& request) {
         disks.push_back({{"name", disk.name},
                          {"read_only", disk.read_only},
                          {"attachment", static_cast<u64>(disk.attachment)}});
+    json cards = json::array();
+    for (const StartRequest::Card& card : request.network_cards)
+        cards.push_back({{"model", static_cast<u64>(card.model)}, {"mac", card.mac}});
     const std::optional<u16> port = request.config.debug_exit_port;
     // CBOR rather than text: a kernel command line may hold bytes that are not UTF-8.
     return json::to_cbor({{"memory_bytes", request.config.memory_bytes},
@@ -72,11 +75,14 @@ std::vector<u8> encode(const StartRequest& request) {
                           {"boot", static_cast<u64>(request.config.boot)},
                           {"kernel_name", request.config.kernel_name},
                           {"has_firmware", request.has_firmware},
+                          {"has_video_bios", request.has_video_bios},
                           {"has_kernel", request.has_kernel},
                           {"has_initrd", request.has_initrd},
                           {"has_debug_console", request.has_debug_console},
                           {"disks", disks},
-                          {"debugger", static_cast<u64>(request.debugger)}});
+                          {"network_cards", cards},
+                          {"debugger", static_cast<u64>(request.debugger)},
+                          {"has_viewer", request.has_viewer}});
 }
 
 std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
@@ -101,9 +107,16 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         if (!debugger) return std::nullopt;
         request.debugger = *debugger;
         request.has_firmware = message.at("has_firmware").get<bool>();
+        request.has_video_bios = message.at("has_video_bios").get<bool>();
         request.has_kernel = message.at("has_kernel").get<bool>();
+        request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();
         request.has_debug_console = message.at("has_debug_console").get<bool>();
+        for (const json& card : message.at("network_cards")) {
+            const auto model = checked(card.at("model"), NetworkCardModel::e1000);
+            if (!model) return std::nullopt;
+            request.network_cards.push_back({*model, card.at("mac").get<std::array<u8, 6>>()});
+        }
         for (const json& disk : message.at("disks")) {
             const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::floppy);
             if (!attachment) return std::nullopt;
@@ -118,7 +131,7 @@ std::vector<u8> encode(Command command) { return {static_cast<u8>(command)}; }
 
 std::optional<Command> decode_command(std::span<const u8> bytes) {
     if (bytes.size() != 1 || bytes[0] < static_cast<u8>(Command::stop) ||
-        bytes[0] > static_cast<u8>(Command::attach_debugger))
+        bytes[0] > static_cast<u8>(Command::attach_viewer))
         return std::nullopt;
     return static_cast<Command>(bytes[0]);
 }

@@ -6,6 +6,7 @@
 
 #include "machine/machine.hpp"
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,7 +15,9 @@
 namespace softmetal::machine {
 
 /// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
-/// the firmware, the kernel, the initrd and the file for the debug console's output, and the disks.
+/// the firmware, the video BIOS, the kernel, the initrd and the file for the debug console's output, the
+/// disks, the cables of the network cards, and a viewer's socket and surface where there is one from the
+/// beginning.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
@@ -23,19 +26,29 @@ struct StartRequest {
         Attachment attachment = Attachment::virtio;
     };
     MachineConfig config;
-    bool has_firmware = false, has_kernel = false, has_initrd = false, has_debug_console = false;
+    bool has_firmware = false, has_video_bios = false, has_kernel = false, has_initrd = false;
+    bool has_debug_console = false;
     std::vector<Disk> disks;
     /// Can a debugger be attached, and does the machine wait for one before it runs?
     enum class Debugger : u8 { none, allowed, awaited };
     Debugger debugger = Debugger::none;
+    bool has_viewer = false;
+    struct Card {
+        NetworkCardModel model = NetworkCardModel::virtio;
+        std::array<u8, 6> mac{};
+        bool operator==(const Card&) const = default;
+    };
+    std::vector<Card> network_cards;
     [[nodiscard]] std::size_t descriptor_count() const {
-        return 1 + std::size_t{has_firmware} + std::size_t{has_kernel} + std::size_t{has_initrd} +
-               std::size_t{has_debug_console} + disks.size();
+        return 1 + std::size_t{has_firmware} + std::size_t{has_video_bios} + std::size_t{has_kernel} +
+               std::size_t{has_initrd} + std::size_t{has_debug_console} + disks.size() +
+               network_cards.size() + (has_viewer ? 2 : 0);
     }
 };
 
-/// attach_debugger comes with the descriptor of a socket on which a debugger speaks GDB's remote protocol.
-enum class Command : u8 { stop = 1, press_power_button = 2, attach_debugger = 3 };
+/// attach_debugger comes with the descriptor of a socket on which a debugger speaks GDB's remote protocol;
+/// attach_viewer with those of a socket and a surface (display/screen_link.hpp).
+enum class Command : u8 { stop = 1, press_power_button = 2, attach_debugger = 3, attach_viewer = 4 };
 
 struct EndReport {
     /// `rejected`: the machine could not be built from what the user gave. `host_failed`: nor from what the

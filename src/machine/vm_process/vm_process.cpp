@@ -9,8 +9,10 @@
 #include "machine/vm_process/log_file.hpp"
 #include "machine/vm_process/open_disks.hpp"
 #include "machine/vm_process/protocol.hpp"
+#include "machine/vm_process/screen_server.hpp"
 #include "machine/vm_process/socket_byte_stream.hpp"
 #include "machine/vm_process/virtual_time.hpp"
+#include "network/socket_link.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -57,6 +59,7 @@ class VmProcess {
         std::thread loop_thread([this] { loop_->run(); });
         const MachineEnd end = machine_->run();
         if (gdb_) gdb_->finish(end);
+        if (screen_) screen_->finish();
         serial_->drain();
         if (debug_console_) debug_console_->flush();
         for (std::string& failure : disks_->flush()) failures_.push_back(std::move(failure));
@@ -108,6 +111,7 @@ class VmProcess {
             const char* what;
             std::vector<std::byte>& into;
         } inputs[] = {{request.has_firmware, "firmware", resources.firmware},
+                      {request.has_video_bios, "video BIOS", resources.video_bios},
                       {request.has_kernel, "kernel", resources.kernel},
                       {request.has_initrd, "initrd", resources.initrd}};
         for (const auto& input : inputs) {
@@ -121,7 +125,8 @@ class VmProcess {
             debug_console_ = std::make_unique<LogFile>(std::move(order_.descriptors[next++]));
             resources.debug_console = &*debug_console_;
         }
-        auto disks = OpenDisks::create(request.disks, std::span(order_.descriptors).subspan(next));
+        auto disks = OpenDisks::create(request.disks,
+                                       std::span(order_.descriptors).subspan(next, request.disks.size()));
         if (!disks) return std::unexpected(disks.error());
         disks_ = std::move(*disks);
         using Attachment = StartRequest::Disk::Attachment;
@@ -129,10 +134,25 @@ class VmProcess {
         resources.ide_disks = disks_->attached_to(Attachment::ide);
         resources.cdroms = disks_->attached_to(Attachment::cdrom);
         resources.floppies = disks_->attached_to(Attachment::floppy);
+        next += request.disks.size();
+        for (const StartRequest::Card& card : request.network_cards) {
+            auto link = network::SocketLink::create(*loop_, std::move(order_.descriptors[next++]));
+            if (!link) return std::unexpected(link.error());
+            resources.network_cards.push_back({card.model, card.mac, link->get()});
+            network_links_.push_back(std::move(*link));
+        }
 
         auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
+        auto screen = ScreenServer::create(machine_->screen(), machine_->input());
+        if (!screen) return std::unexpected(screen.error());
+        screen_ = std::move(*screen);
+        if (request.has_viewer) {
+            const std::size_t viewer = order_.descriptors.size() - 2;
+            screen_->connect(std::move(order_.descriptors[viewer]),
+                             std::move(order_.descriptors[viewer + 1]));
+        }
         if (request.debugger == StartRequest::Debugger::none) return {};
         auto gdb = GdbServer::create(*machine_, request.debugger == StartRequest::Debugger::awaited);
         if (!gdb) return std::unexpected(gdb.error());
@@ -153,6 +173,9 @@ class VmProcess {
         if (command == Command::press_power_button) return machine_->press_power_button();
         if (command == Command::attach_debugger && gdb_ && (*received)->descriptors.size() == 1)
             return gdb_->connect(std::move((*received)->descriptors.front()));
+        if (command == Command::attach_viewer && (*received)->descriptors.size() == 2)
+            return screen_->connect(std::move((*received)->descriptors[0]),
+                                    std::move((*received)->descriptors[1]));
         if (command == Command::stop) {
             serial_->stop_waiting();
             machine_->request_stop();
@@ -168,8 +191,10 @@ class VmProcess {
     std::unique_ptr<host::EventLoop::Watch> control_watch_;
     std::unique_ptr<LogFile> debug_console_;
     std::unique_ptr<OpenDisks> disks_;
+    std::vector<std::unique_ptr<network::SocketLink>> network_links_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<GdbServer> gdb_;
+    std::unique_ptr<ScreenServer> screen_;
 };
 
 }  // namespace

@@ -166,6 +166,12 @@ TEST(Rewriter, SixteenBitCodeKeepsItsOperandSize) {
     const Instruction wide =
         rewritten(decoded({0x66, 0x01, 0xd8}, 2), identity_map(), at_r10);  // add eax,ebx
     EXPECT_EQ(wide.operand_size, 4);
+    const Instruction adcx =
+        rewritten(decoded({0x66, 0x0f, 0x38, 0xf6, 0xc3}, 2), identity_map(), at_r10);  // adcx eax,ebx
+    EXPECT_EQ(adcx.mnemonic, ZYDIS_MNEMONIC_ADCX);
+    const Instruction movnti = rewritten(decoded({0x0f, 0xc3, 0x1f}, 2), identity_map(), at_r10);
+    EXPECT_EQ(movnti.mnemonic, ZYDIS_MNEMONIC_MOVNTI);  // movnti [bx],ebx
+    EXPECT_EQ(movnti.operands[1].size, 4);
 }
 
 }  // namespace

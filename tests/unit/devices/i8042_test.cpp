@@ -1,6 +1,7 @@
-// The keyboard controller with nothing attached, and system control port A.
+// The keyboard controller and system control port A. Keyboard and mouse have tests of their own.
 #include "devices/i8042/i8042.hpp"
 
+#include "devices/i8042/scan_codes.hpp"
 #include "fakes.hpp"
 
 #include <gtest/gtest.h>
@@ -15,7 +16,10 @@ using ::testing::Test;
 struct Controller : Test {
     FakeLine irq1, irq12, a20;
     FakePlatform platform;
-    std::unique_ptr<I8042> kbc = std::make_unique<I8042>(I8042::Resources{irq1, irq12, a20, platform});
+    FakeClock clock;
+    FakeTimerFactory timers{clock};
+    std::unique_ptr<I8042> kbc =
+        std::make_unique<I8042>(I8042::Resources{irq1, irq12, a20, platform, clock, timers});
 
     void command(u8 value) { out(kbc->command_port(), 0, value); }
     void data(u8 value) { out(kbc->data_port(), 0, value); }
@@ -85,24 +89,93 @@ TEST_F(Controller, LoopedBytesLookLikeTheDevices) {
     EXPECT_EQ(irq1.rises(), 1u);
 }
 
-TEST_F(Controller, AbsentDevicesTimeOut) {
-    data(0xf4);
-    EXPECT_EQ(state() & (status::output_full | status::timeout | status::from_mouse),
-              status::output_full | status::timeout);
-    EXPECT_EQ(data(), 0xfe);
-    EXPECT_FALSE(state() & status::timeout);
+TEST_F(Controller, DevicesTakeTheirTimeOnTheWire) {
+    set_command_byte(command_byte::keyboard_interrupt | command_byte::mouse_interrupt);
+    data(0xf2);  // the keyboard's identity: acknowledged, then two bytes
+    EXPECT_FALSE(state() & status::output_full);
+    timers.advance(I8042::byte_time);
+    EXPECT_TRUE(irq1.high());
+    EXPECT_EQ(data(), 0xfa);
+    EXPECT_FALSE(irq1.high());
+    EXPECT_EQ(data(), 0xfa);  // until the next comes
+    timers.advance(I8042::byte_time - 1);
+    EXPECT_FALSE(state() & status::output_full);
+    timers.advance(1);
+    EXPECT_EQ(data(), 0xab);
+    timers.advance(I8042::byte_time);
+    EXPECT_EQ(data(), 0x83);
+    EXPECT_EQ(irq1.rises(), 3u);
+    timers.advance(10 * I8042::byte_time);
+    EXPECT_FALSE(state() & status::output_full);
     command(command::write_to_mouse);
     data(0xf2);
-    EXPECT_EQ(state() & (status::output_full | status::timeout | status::from_mouse),
-              status::output_full | status::timeout | status::from_mouse);
-    EXPECT_EQ(data(), 0xfe);
-    EXPECT_FALSE(irq1.high());  // interrupts are off in the command byte
-    EXPECT_EQ(irq1.rises() + irq12.rises(), 0u);
+    timers.advance(I8042::byte_time);
+    EXPECT_EQ(state() & (status::output_full | status::from_mouse), status::output_full | status::from_mouse);
+    EXPECT_TRUE(irq12.high());
+    EXPECT_EQ(data(), 0xfa);
+    timers.advance(I8042::byte_time);
+    EXPECT_EQ(data(), 0x00);
+    EXPECT_EQ(irq1.rises(), 3u);
+}
+
+TEST_F(Controller, TranslatesTheKeyboardsBytes) {
+    set_command_byte(command_byte::translation);
+    kbc->key(bus::Key{0x04}, true);
+    kbc->key(bus::Key{0x04}, false);
+    kbc->key(bus::Key{0xe6}, false);  // the right Alt
+    for (const unsigned expected : {0x1e, 0x9e, 0xe0, 0xb8}) {
+        timers.advance(I8042::byte_time);
+        EXPECT_EQ(data(), expected);
+    }
+    set_command_byte(0);
+    kbc->key(bus::Key{0x04}, false);
+    for (const unsigned expected : {0xf0, 0x1c}) {
+        timers.advance(I8042::byte_time);
+        EXPECT_EQ(data(), expected);
+    }
+}
+
+TEST_F(Controller, TextArrivesHoweverFastItIsTyped) {
+    set_command_byte(command_byte::translation);
+    std::vector<u8> expected, got;
+    for (unsigned i = 0; i < 1000; ++i) {
+        const u8 usage = static_cast<u8>(0x04 + i % 26);
+        kbc->key(bus::Key{usage}, true);
+        kbc->key(bus::Key{usage}, false);
+        const u8 code = scan_code_set_1(bus::Key{usage}, true).bytes()[0];
+        expected.push_back(code), expected.push_back(code | 0x80);
+    }
+    for (unsigned i = 0; i < 2001; ++i) {
+        timers.advance(I8042::byte_time);
+        if (state() & status::output_full) got.push_back(data());
+    }
+    EXPECT_EQ(got, expected);
+}
+
+TEST_F(Controller, ADisabledInterfaceHoldsTheDevice) {
+    set_command_byte(command_byte::keyboard_disabled);
+    kbc->key(bus::Key{0x04}, true);
+    timers.advance(10 * I8042::byte_time);
+    EXPECT_FALSE(state() & status::output_full);
+    command(command::enable_keyboard);
+    timers.advance(I8042::byte_time);
+    EXPECT_EQ(data(), 0x1c);
+}
+
+TEST_F(Controller, AnAnswerLosesNoKey) {
+    set_command_byte(command_byte::keyboard_interrupt);
+    kbc->key(bus::Key{0x04}, true);
+    timers.advance(I8042::byte_time);
+    command(command::read_memory);  // the key is not read yet
+    EXPECT_EQ(data(), command_byte::keyboard_interrupt);
+    timers.advance(I8042::byte_time);
+    EXPECT_EQ(data(), 0x1c);
 }
 
 TEST_F(Controller, SendingOpensTheInterface) {
     EXPECT_TRUE(ask(command::read_memory) & command_byte::keyboard_disabled);
     data(0xed);
+    timers.advance(I8042::byte_time);
     (void)data();
     EXPECT_FALSE(ask(command::read_memory) & command_byte::keyboard_disabled);
 }
@@ -152,7 +225,8 @@ TEST_F(Controller, ANewCommandForgetsTheDataOfTheLast) {
     command(command::disable_keyboard);
     data(0x00);  // for the keyboard, not the output port
     EXPECT_EQ(platform.resets, 0u);
-    EXPECT_EQ(data(), 0xfe);
+    timers.advance(I8042::byte_time);
+    EXPECT_EQ(data(), 0xfe);  // the keyboard knows no such command
 }
 
 TEST_F(Controller, UnknownCommandsDoNothing) {
@@ -165,14 +239,14 @@ TEST_F(Controller, UnknownCommandsDoNothing) {
 TEST_F(Controller, RestoresBetweenCommandAndData) {
     set_command_byte(command_byte::mouse_interrupt | command_byte::system_flag);
     command(command::write_mouse_output);
-    auto restored = I8042::restore({irq1, irq12, a20, platform}, kbc->save());
+    auto restored = I8042::restore({irq1, irq12, a20, platform, clock, timers}, kbc->save());
     ASSERT_TRUE(restored) << restored.error().message;
     kbc = std::move(*restored);
     data(0x42);
     EXPECT_TRUE(irq12.high());
 
     FakeLine line1, line12, gate;
-    auto again = I8042::restore({line1, line12, gate, platform}, kbc->save());
+    auto again = I8042::restore({line1, line12, gate, platform, clock, timers}, kbc->save());
     ASSERT_TRUE(again);
     kbc = std::move(*again);
     EXPECT_TRUE(line12.high());
@@ -186,7 +260,7 @@ TEST_F(Controller, RefusesImpossibleStates) {
     const auto refuses = [&](const char* field, nlohmann::json value) {
         bus::SavedState bad = good;
         bad.fields[field] = std::move(value);
-        return !I8042::restore({irq1, irq12, a20, platform}, bad).has_value();
+        return !I8042::restore({irq1, irq12, a20, platform, clock, timers}, bad).has_value();
     };
     EXPECT_TRUE(refuses("output_source", 3));
     EXPECT_TRUE(refuses("port_a", 4));

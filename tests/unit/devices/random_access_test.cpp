@@ -114,14 +114,23 @@ TEST_F(RandomAccess, Uart) {
 }
 
 TEST_F(RandomAccess, KeyboardController) {
-    const I8042::Resources resources{line, second_line, third_line, platform};
+    const I8042::Resources resources{line, second_line, third_line, platform, clock, timers};
     auto kbc = std::make_unique<I8042>(resources);
     exercise(
         [&] {
             return std::array<bus::IoHandler*, 3>{&kbc->data_port(), &kbc->command_port(),
                                                   &kbc->system_control_a()};
         },
-        1, [&] { return same_again(kbc, resources); });
+        1, [&] { return same_again(kbc, resources); },
+        [&] {
+            kbc->key(bus::Key{static_cast<u8>(below(256))}, below(2));
+            kbc->pointer({.x = static_cast<u16>(below(640)),
+                          .y = static_cast<u16>(below(480)),
+                          .width = 640,
+                          .height = 480,
+                          .buttons = static_cast<u8>(below(32)),
+                          .wheel = static_cast<i8>(below(256))});
+        });
 }
 
 TEST_F(RandomAccess, AcpiPm) {

@@ -88,16 +88,17 @@ struct VirtioBench {
         }
         set_status(11);
     }
-    void set_queue() {
+    void set_queue() { set_queue(0, ring); }
+    void set_queue(u16 number, const TestRing& of) {
         namespace c = virtio::common;
-        write(c::queue_select, 2, 0);
-        write(c::queue_size, 2, ring.size);
-        write(c::queue_descriptors, 4, ring.descriptors);
-        write(c::queue_descriptors + 4, 4, ring.descriptors >> 32);
-        write(c::queue_driver, 4, ring.driver);
-        write(c::queue_driver + 4, 4, ring.driver >> 32);
-        write(c::queue_device, 4, ring.device);
-        write(c::queue_device + 4, 4, ring.device >> 32);
+        write(c::queue_select, 2, number);
+        write(c::queue_size, 2, of.size);
+        write(c::queue_descriptors, 4, of.descriptors);
+        write(c::queue_descriptors + 4, 4, of.descriptors >> 32);
+        write(c::queue_driver, 4, of.driver);
+        write(c::queue_driver + 4, 4, of.driver >> 32);
+        write(c::queue_device, 4, of.device);
+        write(c::queue_device + 4, 4, of.device >> 32);
         write(c::queue_enable, 2, 1);
     }
     /// All the steps to a running device.
@@ -108,7 +109,10 @@ struct VirtioBench {
         set_status(15);
         ASSERT_EQ(status(), 15);
     }
-    void notify() { write(virtio::pci_transport::notify_offset, 2, 0); }
+    void notify(u16 queue = 0) {
+        using namespace virtio::pci_transport;
+        write(notify_offset + u64{queue} * notify_multiplier, 2, queue);
+    }
     [[nodiscard]] u8 isr() { return static_cast<u8>(read(virtio::pci_transport::isr_offset, 1)); }
 
     /// Two MSI-X vectors on, for configuration changes and queue 0.

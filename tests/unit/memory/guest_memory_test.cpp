@@ -71,10 +71,10 @@ TEST(GuestMemory, CodeMarksOfFirmwareAreNotThoseOfRam) {
     const auto memory = make(2 * mib);
     ASSERT_TRUE(memory->install_firmware(numbered_firmware(32)));
     memory->mark_code({0xffff'f000}, 0);
-    for (u64 page = 0; page < 2 * mib; page += page_size) EXPECT_FALSE(memory->holds_code({page}));
-    memory->mark_code({0x5000}, 1);
-    EXPECT_TRUE(memory->holds_code_of({0x5fff}, 1));
-    memory->unmark_code({0x5000}, 1);
+    EXPECT_FALSE(memory->holds_code({0xffff'f000}));
+    memory->mark_code({0x5000}, 0);
+    EXPECT_TRUE(memory->holds_code({0x5fff}));
+    memory->unmark_code({0x5000}, 0);
     EXPECT_FALSE(memory->holds_code({0x5000}));
 }
 

@@ -141,6 +141,15 @@ TEST(SystemRules, DirectionFlagReachesStringInstructions) {
     });
 }
 
+TEST(SystemRules, AccessOverrideWithoutSmap) {
+    same_in_both([](Assembler& a) {
+        a.stac();
+        a.mov(eax, 1);
+        a.clac();
+        a.mov(ebx, 2);
+    });
+}
+
 TEST(SystemRules, StackPointerIsPopped) {
     same_in_both([](Assembler& a) {
         a.push(SmallGuest::data + 0x800);

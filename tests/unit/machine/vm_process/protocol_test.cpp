@@ -18,11 +18,14 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                    .test_device = true,
                    .kernel_name = "vmlinuz"},
         .has_firmware = true,
+        .has_video_bios = true,
         .has_kernel = true,
         .has_initrd = true,
         .has_debug_console = true,
         .disks = {{"a.img", true}, {"b.img", false, StartRequest::Disk::Attachment::cdrom}},
-        .debugger = StartRequest::Debugger::awaited};
+        .debugger = StartRequest::Debugger::awaited,
+        .has_viewer = true,
+        .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}}};
     const auto got = decode_start_request(encode(sent));
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->config.memory_bytes, sent.config.memory_bytes);
@@ -33,14 +36,17 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->config.debug_exit_port, 0xf4);
     EXPECT_TRUE(got->config.test_device);
     EXPECT_EQ(got->config.kernel_name, "vmlinuz");
-    EXPECT_TRUE(got->has_firmware && got->has_kernel && got->has_initrd && got->has_debug_console);
+    EXPECT_TRUE(got->has_firmware && got->has_video_bios && got->has_kernel && got->has_initrd &&
+                got->has_debug_console);
     EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
     ASSERT_EQ(got->disks.size(), 2u);
     EXPECT_EQ(got->disks[0].name, "a.img");
     EXPECT_EQ(got->disks[0].attachment, StartRequest::Disk::Attachment::virtio);
     EXPECT_EQ(got->disks[1].attachment, StartRequest::Disk::Attachment::cdrom);
     EXPECT_TRUE(got->disks[0].read_only);
-    EXPECT_EQ(got->descriptor_count(), 7u);
+    EXPECT_TRUE(got->has_viewer);
+    EXPECT_EQ(got->network_cards, sent.network_cards);
+    EXPECT_EQ(got->descriptor_count(), 11u);
 }
 
 TEST(Protocol, EndReportArrivesAsItWasSent) {
@@ -83,7 +89,8 @@ TEST(Protocol, CommandsAreChecked) {
     EXPECT_EQ(decode_command(encode(Command::attach_debugger)), Command::attach_debugger);
     EXPECT_FALSE(decode_command(std::vector<u8>{}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{0}).has_value());
-    EXPECT_FALSE(decode_command(std::vector<u8>{4}).has_value());
+    EXPECT_EQ(decode_command(encode(Command::attach_viewer)), Command::attach_viewer);
+    EXPECT_FALSE(decode_command(std::vector<u8>{5}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{1, 1}).has_value());
 }
 
