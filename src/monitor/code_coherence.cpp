@@ -22,6 +22,7 @@ void wait_for_zero(std::atomic<u32>& left) {
 
 }  // namespace
 
+CodeCoherence::CodeCoherence(GuestMemory& memory) : memory_(memory) {}
 CodeCoherence::~CodeCoherence() { memory_.observe_code_writes(nullptr); }
 
 CodeCoherence::Member& CodeCoherence::add(Vcpu& vcpu, CodeWriteObserver* engine) {

@@ -28,7 +28,7 @@ class CodeCoherence final : public CodeWriteObserver {
  public:
     class Member;
 
-    explicit CodeCoherence(GuestMemory& memory) : memory_(memory) {}
+    explicit CodeCoherence(GuestMemory& memory);
     ~CodeCoherence() override;
     CodeCoherence(const CodeCoherence&) = delete;
     CodeCoherence& operator=(const CodeCoherence&) = delete;
