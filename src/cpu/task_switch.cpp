@@ -73,7 +73,9 @@ TaskImage read_image(const Tss& tss) {
     }
     t.rip = tss.read(l.rip, l.slot);
     t.rflags = tss.read(l.rflags, l.slot);
-    for (unsigned i = 0; i < t.gpr.size(); i++) t.gpr[i] = tss.read(l.gpr + i * l.slot, l.slot);
+    // Where the TSS has 16 bits the manual leaves the upper halves open; processors set them.
+    const u32 upper = l.slot == 2 ? 0xffff0000 : 0;
+    for (unsigned i = 0; i < t.gpr.size(); i++) t.gpr[i] = tss.read(l.gpr + i * l.slot, l.slot) | upper;
     for (unsigned i = 0; i < l.segment_count; i++)
         t.segments[i] = static_cast<u16>(tss.read(l.segments + i * l.slot, 2));
     t.ldt = static_cast<u16>(tss.read(l.ldt, 2));
