@@ -109,6 +109,16 @@ bool InstructionSetup::wants_alignment() const {
            (z_.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && z_.meta.isa_ext != ZYDIS_ISA_EXT_BASE);
 }
 
+bool InstructionSetup::stack_has_room() {
+    if (out_.registers.rflags & x86::flags::ac) return false;
+    const u64 top = stack_top();
+    if (!out_.memory.at(top - 8) || !out_.memory.at(top - 1)) return false;
+    if (out_.code_size == 8) return true;
+    const u64 offset = top - segment_base(ZYDIS_REGISTER_SS);
+    const u64 limit = segments::loaded(out_.selectors.ss).limit;
+    return out_.selectors.ss == segments::stack_down ? offset - 8 > limit : offset - 1 <= limit;
+}
+
 /// Somewhere in the code page that is not this instruction: INT3. Rarely a place that cannot be executed.
 u64 InstructionSetup::code_target() {
     if (random_.percent(2)) return layout::data + random_.below(page_size);
@@ -270,8 +280,10 @@ void InstructionSetup::branch_target() {
     if (raw.is_relative) {
         const u64 next = layout::instruction + out_.length;
         u64 distance;
+        // Which comes first, a target behind the limit or a push that faults, is left to the processor.
+        const bool within_code = z_.mnemonic == ZYDIS_MNEMONIC_CALL && !stack_has_room();
         do {
-            distance = code_target() - next;
+            distance = (within_code ? layout::code + random_.below(0x100) : code_target()) - next;
             if (raw.size == 8) distance = static_cast<u64>(i64{static_cast<i8>(distance)});
         } while (static_cast<i64>(distance) != static_cast<i32>(distance) ||
                  next + distance - layout::instruction < out_.length);
@@ -281,15 +293,14 @@ void InstructionSetup::branch_target() {
     if (z_.mnemonic != ZYDIS_MNEMONIC_JMP && z_.mnemonic != ZYDIS_MNEMONIC_CALL) return;
     u64 target = code_target();
     // Which comes first, a target that is not canonical or a push that faults, is left to the processor.
-    const u64 top = stack_top();
-    if (z_.mnemonic == ZYDIS_MNEMONIC_CALL &&
-        (out_.registers.rflags & x86::flags::ac || !out_.memory.at(top - 8) || !out_.memory.at(top - 1)))
-        target = layout::code;
+    if (z_.mnemonic == ZYDIS_MNEMONIC_CALL && !stack_has_room()) target = layout::code;
     target -= segments::code_base(out_.code_size);
     if (d_.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY)
         out_.memory.store(operand_, &target, 8);
     else if (!pinned(number(d_.operands[0].reg.value)))
         gpr(number(d_.operands[0].reg.value)) = target & register_mask();
+    else if (!stack_has_room())  // CALL ESP: the target is what it is
+        gpr(x86::rsp) = layout::stack + page_size - segment_base(ZYDIS_REGISTER_SS);
 }
 
 /// Combinations of two exceptions of which the manuals do not say which comes first.

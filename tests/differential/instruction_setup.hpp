@@ -50,6 +50,8 @@ class InstructionSetup {
     [[nodiscard]] u64 stack_pointer();
     /// Where the stack pointer points to.
     [[nodiscard]] u64 stack_top();
+    /// Is there surely room for a return address, in the segment and in its pages, whatever its alignment?
+    [[nodiscard]] bool stack_has_room();
     void int_vector();
     void implicit_address(const ZydisDecodedOperand& o);
     void counters();
