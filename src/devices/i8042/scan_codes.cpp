@@ -82,7 +82,8 @@ ScanCode scan_code_set_2(bus::Key key, bool down) {
 ScanCode scan_code_set_1(bus::Key key, bool down) {
     ScanCode result;
     u8 released = 0;
-    for (const u8 byte : scan_code_set_2(key, down).bytes()) {
+    const ScanCode set_2 = scan_code_set_2(key, down);
+    for (const u8 byte : set_2.bytes()) {
         if (byte == scan_code_break) {
             released = set_1_break;
             continue;

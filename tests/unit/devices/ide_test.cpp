@@ -62,7 +62,8 @@ struct IdeTest : ::testing::Test {
         std::vector<std::byte> data(bytes);
         for (std::size_t i = 0; i < bytes; i += 2) {
             const u64 word = ports.read(base, 2);
-            std::memcpy(data.data() + i, &word, 2);
+            std::memcpy(data.data() + i, &word,
+                        std::min<std::size_t>(2, bytes - i));  // the last may be half a word
         }
         return data;
     }
