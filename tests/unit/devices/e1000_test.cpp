@@ -1,6 +1,7 @@
 #include "devices/e1000/e1000.hpp"
 
 #include "base/bits.hpp"
+#include "fake_link.hpp"
 #include "virtio_driver.hpp"
 
 #include <gmock/gmock.h>
@@ -9,27 +10,12 @@ namespace softmetal::devices {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::FakeLink;
 using Frame = std::vector<std::byte>;
 namespace reg = e1000::reg;
 namespace cause = e1000::cause;
 
 constexpr MacAddress mac = {0x52, 0x54, 0, 1, 2, 3};
-
-struct FakeLink final : bus::NetworkLink {
-    void connect(bus::NetworkCard& c) override { card = &c; }
-    bool send(std::span<const std::byte> frame) override {
-        if (full) return false;
-        sent.emplace_back(frame.begin(), frame.end());
-        return true;
-    }
-    void room() override { rooms++; }
-    void call_back() override { call_backs++; }
-
-    bus::NetworkCard* card = nullptr;
-    std::vector<Frame> sent;
-    bool full = false;
-    unsigned rooms = 0, call_backs = 0;
-};
 
 Frame to(const MacAddress& destination, std::size_t size) {
     Frame f(size);

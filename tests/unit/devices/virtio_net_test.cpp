@@ -1,5 +1,6 @@
 #include "devices/virtio_net/virtio_net.hpp"
 
+#include "fake_link.hpp"
 #include "virtio_driver.hpp"
 
 #include <gmock/gmock.h>
@@ -8,28 +9,12 @@ namespace softmetal::devices {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::FakeLink;
 using Frame = std::vector<std::byte>;
 
 constexpr u16 write_flag = 2, next_flag = 1;
 constexpr u64 header_bytes = sizeof(virtio_net::Header);
 constexpr MacAddress mac = {0x52, 0x54, 0, 1, 2, 3};
-
-/// What a link does when a test says so.
-struct FakeLink final : bus::NetworkLink {
-    void connect(bus::NetworkCard& c) override { card = &c; }
-    bool send(std::span<const std::byte> frame) override {
-        if (full) return false;
-        sent.emplace_back(frame.begin(), frame.end());
-        return true;
-    }
-    void room() override { rooms++; }
-    void call_back() override { call_backs++; }
-
-    bus::NetworkCard* card = nullptr;
-    std::vector<Frame> sent;
-    bool full = false;
-    unsigned rooms = 0, call_backs = 0;
-};
 
 Frame frame(std::size_t size, u8 first = 1) {
     Frame f(size);
