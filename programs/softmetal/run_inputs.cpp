@@ -52,7 +52,7 @@ Result<host::UniqueFd> open_firmware(const std::optional<std::string>& named) {
 
 /// Locally administered, and the same for every run of the same guest: some give their cards' settings to an
 /// address.
-std::array<u8, 6> mac_address(const RunOptions& options) {
+bus::MacAddress mac_address(const RunOptions& options) {
     const std::string who = options.disks.empty() ? options.kernel.value_or("") : options.disks.front();
     const std::size_t hash = std::hash<std::string>{}(who);
     return {0x52, 0x54, 0x00, static_cast<u8>(hash), static_cast<u8>(hash >> 8), static_cast<u8>(hash >> 16)};

@@ -11,7 +11,6 @@
 #include "bus/clock.hpp"
 #include "monitor/debug_control.hpp"
 
-#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -52,7 +51,7 @@ enum class NetworkCardModel : u8 { virtio, e1000 };
 
 struct NetworkCard {
     NetworkCardModel model = NetworkCardModel::virtio;
-    std::array<u8, 6> mac{};
+    bus::MacAddress mac{};
     bus::NetworkLink* link = nullptr;
 };
 

@@ -6,10 +6,13 @@
 
 #include "base/integers.hpp"
 
+#include <array>
 #include <cstddef>
 #include <span>
 
 namespace softmetal::bus {
+
+using MacAddress = std::array<u8, 6>;
 
 /// Destination, source and type of a frame.
 inline constexpr std::size_t ethernet_header_bytes = 14;

@@ -2,13 +2,14 @@
 // operation, six of address, then sixteen of data, most significant first) or by the EERD register.
 #pragma once
 
+#include "bus/backends/network_link.hpp"
 #include "devices/e1000/e1000_registers.hpp"
 
 #include <array>
 
 namespace softmetal::devices {
 
-using MacAddress = std::array<u8, 6>;
+using bus::MacAddress;
 
 class E1000Eeprom {
  public:

@@ -15,7 +15,7 @@
 
 namespace softmetal::devices {
 
-using MacAddress = std::array<u8, 6>;
+using bus::MacAddress;
 
 class VirtioNet final : public virtio::Model, private bus::NetworkCard {
  public:

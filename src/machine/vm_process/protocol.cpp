@@ -115,7 +115,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         for (const json& card : message.at("network_cards")) {
             const auto model = checked(card.at("model"), NetworkCardModel::e1000);
             if (!model) return std::nullopt;
-            request.network_cards.push_back({*model, card.at("mac").get<std::array<u8, 6>>()});
+            request.network_cards.push_back({*model, card.at("mac").get<bus::MacAddress>()});
         }
         for (const json& disk : message.at("disks")) {
             const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::floppy);

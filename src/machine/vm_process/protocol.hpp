@@ -6,7 +6,6 @@
 
 #include "machine/machine.hpp"
 
-#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,7 +34,7 @@ struct StartRequest {
     bool has_viewer = false;
     struct Card {
         NetworkCardModel model = NetworkCardModel::virtio;
-        std::array<u8, 6> mac{};
+        bus::MacAddress mac{};
         bool operator==(const Card&) const = default;
     };
     std::vector<Card> network_cards;
