@@ -25,7 +25,7 @@ void wait_for_zero(std::atomic<u32>& left) {
 CodeCoherence::CodeCoherence(GuestMemory& memory) : memory_(memory) {}
 CodeCoherence::~CodeCoherence() { memory_.observe_code_writes(nullptr); }
 
-CodeCoherence::Member& CodeCoherence::add(Vcpu& vcpu, CodeWriteObserver* engine) {
+CodeCoherence::Member& CodeCoherence::add(Vcpu& vcpu, CodeWriteObserver& engine) {
     memory_.observe_code_writes(this);
     if (members_.size() <= vcpu.index) members_.resize(vcpu.index + 1);
     members_[vcpu.index] = std::make_unique<Member>(*this, vcpu, engine);
@@ -41,8 +41,7 @@ void CodeCoherence::code_about_to_change(GuestPhysical address, u64 size, u64 tr
 // --- notes
 
 void CodeCoherence::Member::note_change(GuestPhysical address, u64 size) {
-    if (!engine_) return;
-    if (own_ == this) return engine_->code_about_to_change(address, size, bit(vcpu_.index));
+    if (own_ == this) return engine_.code_about_to_change(address, size, bit(vcpu_.index));
     const std::lock_guard lock(mutex_);
     changed_[address.page()] |= code_lines(address.offset(), size);
     if (!resting_) vcpu_.request(attention::code);
@@ -101,8 +100,8 @@ void CodeCoherence::Member::drop(GuestPhysical page, u64 lines) {
     while (lines) {
         const auto first = static_cast<unsigned>(std::countr_zero(lines));
         const auto count = static_cast<unsigned>(std::countr_one(lines >> first));
-        engine_->code_about_to_change(page + (u64{first} << code_line_shift), u64{count} << code_line_shift,
-                                      bit(vcpu_.index));
+        engine_.code_about_to_change(page + (u64{first} << code_line_shift), u64{count} << code_line_shift,
+                                     bit(vcpu_.index));
         lines &= ~(low_bits(count) << first);
     }
 }

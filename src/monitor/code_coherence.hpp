@@ -34,8 +34,8 @@ class CodeCoherence final : public CodeWriteObserver {
     CodeCoherence& operator=(const CodeCoherence&) = delete;
 
     /// Before any vCPU runs. `engine` has the vCPU's translations and is told, on the vCPU's thread, to drop
-    /// some. Vcpus that keep no translations are members too, with no engine: they write.
-    Member& add(Vcpu& vcpu, CodeWriteObserver* engine);
+    /// some.
+    Member& add(Vcpu& vcpu, CodeWriteObserver& engine);
 
     void code_about_to_change(GuestPhysical address, u64 size, u64 translators) override;
 
@@ -51,7 +51,7 @@ class CodeCoherence final : public CodeWriteObserver {
 /// One vCPU's part. It rests until its first catch_up().
 class CodeCoherence::Member final : public CodePageKeeper {
  public:
-    Member(CodeCoherence& all, Vcpu& vcpu, CodeWriteObserver* engine)
+    Member(CodeCoherence& all, Vcpu& vcpu, CodeWriteObserver& engine)
         : all_(all), vcpu_(vcpu), engine_(engine) {}
 
     // The vCPU's thread, at an instruction boundary.
@@ -75,7 +75,7 @@ class CodeCoherence::Member final : public CodePageKeeper {
 
     CodeCoherence& all_;
     Vcpu& vcpu_;
-    CodeWriteObserver* engine_;
+    CodeWriteObserver& engine_;
     static thread_local const Member* own_;  // this thread's vCPU
 
     std::mutex mutex_;

@@ -24,7 +24,7 @@ class LockstepEngine final : public Engine {
         auto translator = Translator::create(vcpu, engine->interpreter_, options);
         if (!translator) return std::unexpected(translator.error());
         engine->translator_ = std::move(*translator);
-        engine->coherence_ = &coherence.add(vcpu, engine->translator_.get());
+        engine->coherence_ = &coherence.add(vcpu, *engine->translator_);
         engine->translator_->use(*engine->coherence_);
         engine->lockstep_ = std::make_unique<Lockstep>(vcpu, engine->interpreter_, *engine->translator_,
                                                        [raw = engine.get()](std::string text) {

@@ -19,7 +19,7 @@ class TranslatorEngine final : public Engine {
         auto translator = Translator::create(vcpu, engine->interpreter_, options);
         if (!translator) return std::unexpected(translator.error());
         engine->translator_ = std::move(*translator);
-        engine->coherence_ = &coherence.add(vcpu, engine->translator_.get());
+        engine->coherence_ = &coherence.add(vcpu, *engine->translator_);
         engine->translator_->use(*engine->coherence_);
         return engine;
     }

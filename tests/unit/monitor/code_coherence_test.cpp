@@ -29,8 +29,8 @@ struct CodeWrites : ::testing::Test {
     Vcpu second{1, bare.model, {memory, bare.ports, bare.mmio, bare.clock}};
     Translations engine, second_engine;
     CodeCoherence coherence{memory};
-    CodeCoherence::Member& first = coherence.add(bare.vcpu, &engine);
-    CodeCoherence::Member& other = coherence.add(second, &second_engine);
+    CodeCoherence::Member& first = coherence.add(bare.vcpu, engine);
+    CodeCoherence::Member& other = coherence.add(second, second_engine);
     CodeAwareDma dma{memory};
 
     void from_another_thread(const std::function<void()>& action) { std::jthread{action}; }
