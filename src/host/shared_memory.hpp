@@ -15,6 +15,9 @@ class SharedMemory {
     [[nodiscard]] static Result<SharedMemory> map(UniqueFd fd, u64 bytes);
     /// From now on nobody can make the file shorter or longer, so that touching a mapping never faults.
     [[nodiscard]] Result<> keep_size() const;
+    /// Gives whole pages back to the host: they read as zero until they are written again. False where the
+    /// host refuses.
+    [[nodiscard]] bool release(u64 offset, u64 bytes) const;
     SharedMemory(SharedMemory&& other) noexcept;
     SharedMemory& operator=(SharedMemory&& other) noexcept;
     ~SharedMemory();

@@ -182,6 +182,7 @@ bus::Screen& Machine::screen() { return parts_->board->screen(); }
 bus::InputSink& Machine::input() { return parts_->board->input(); }
 
 void Machine::press_power_button() { parts_->board->press_power_button(); }
+void Machine::set_memory_target(u64 bytes) { parts_->board->set_memory_target(bytes); }
 
 nlohmann::json Machine::statistics() const {
     Counters total;

@@ -11,6 +11,7 @@
 #include "bus/clock.hpp"
 #include "monitor/debug_control.hpp"
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -58,7 +59,6 @@ struct NetworkCard {
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {
     std::vector<std::byte> kernel, initrd;  // entered by its boot protocol; firmware begins without one
-    bus::ByteStream& serial;
     bus::TimerFactory& timers;
     const bus::Clock& clock;
     std::vector<bus::BlockStore*> disks;  // virtio
@@ -70,6 +70,9 @@ struct MachineResources {
     std::vector<bus::BlockStore*> ide_disks = {}, cdroms = {}, floppies = {};
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
     std::vector<NetworkCard> network_cards = {};
+    /// COM1 to COM4; none: no such port, but for COM1, which leads nowhere then.
+    std::array<bus::ByteStream*, 4> serial_ports = {};
+    bus::ByteStream* virtio_console = nullptr;  // none: no such device
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };
@@ -100,6 +103,9 @@ class Machine {
     void request_reset();
     /// The ACPI power button, once. Any thread.
     void press_power_button();
+    /// How much of its memory the guest is to do with: it is asked for the rest, which the host gets back as
+    /// far as the guest obliges. Any thread.
+    void set_memory_target(u64 bytes);
 
     /// What the display adapter shows, and where keys and pointer go. Any thread; also after run().
     [[nodiscard]] bus::Screen& screen();

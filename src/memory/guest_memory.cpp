@@ -62,6 +62,24 @@ void GuestMemory::shadow(u64 first, u64 size, bool reads, bool writes) {
     }
 }
 
+u64 GuestMemory::reclaim(GuestPhysical first, u64 bytes) {
+    const u64 last = first.value + std::min(bytes, ~first.value);
+    const struct {
+        u64 first, end, offset;
+    } ranges[] = {{0, std::min(low_bytes_, video_window_start), 0},
+                  {chipset_window_end, low_bytes_, chipset_window_end},
+                  {high_memory_start, high_memory_start + high_bytes_, low_bytes_}};
+    u64 given_back = 0;
+    for (const auto& range : ranges) {
+        const u64 start = std::max((first.value + page_size - 1) & ~(page_size - 1), range.first);
+        const u64 end = std::min(last & ~(page_size - 1), range.end);
+        if (start >= end || start < first.value) continue;
+        for (u64 page = start; page < end; page += page_size) about_to_write(GuestPhysical{page}, page_size);
+        if (ram_.release(start - range.first + range.offset, end - start)) given_back += end - start;
+    }
+    return given_back;
+}
+
 bool GuestMemory::read(GuestPhysical address, std::span<std::byte> into) const {
     const GuestPhysical start = address;
     for (u64 done = 0; done < into.size(); done += page_size)

@@ -11,6 +11,7 @@
 #include "base/address.hpp"
 #include "base/result.hpp"
 #include "bus/dma.hpp"
+#include "bus/memory_reclaim.hpp"
 #include "host/shared_memory.hpp"
 #include "memory/code_pages.hpp"
 
@@ -41,7 +42,7 @@ class CodeWriteObserver {
     virtual void code_about_to_change(GuestPhysical address, u64 size, u64 translators) = 0;
 };
 
-class GuestMemory final : public bus::DmaView {
+class GuestMemory final : public bus::DmaView, public bus::MemoryReclaim {
  public:
     /// Both are multiples of a page. Fails with a sentence where the host cannot map that much.
     [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(u64 ram_bytes, u64 video_bytes = 0);
@@ -98,6 +99,9 @@ class GuestMemory final : public bus::DmaView {
     // bus::DmaView
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
+
+    // bus::MemoryReclaim. Of the chipset's window nothing is given back.
+    u64 reclaim(GuestPhysical first, u64 bytes) override;
 
     // --- code pages (memory/code_pages.hpp). Write access to a page that holds code is never cached in a
     // TLB: whoever is about to write RAM and may hit one calls about_to_write first. Firmware does not
