@@ -115,12 +115,15 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
         descriptors.push_back(machines_end.get());
         descriptors.push_back(last_picture_->surface().fd());
     }
-    if (auto sent = control_->send(encode(complete), descriptors); !sent) return sent;
+    // Where the VM process has died already, the loop will hear of it, and how.
+    if (auto sent = control_->send(encode(complete), descriptors); !sent && !control_->is_abandoned())
+        return sent;
     if (vnc_door_) {
         auto viewer = attach_viewer();
-        if (!viewer) return std::unexpected(viewer.error());
-        // Where its process is gone, that has been said already.
-        [[maybe_unused]] const auto shown = vnc_door_->show(viewer->fd(), viewer->surface().fd());
+        if (!viewer && !control_->is_abandoned()) return std::unexpected(viewer.error());
+        // Where the VNC server's process is gone, that has been said already.
+        if (viewer) [[maybe_unused]]
+            const auto shown = vnc_door_->show(viewer->fd(), viewer->surface().fd());
     }
     if (auto connected = console_->connect(std::move(serial->first)); !connected) return connected;
     auto watch = loop_->watch(control_->fd(), {.read = true}, [this](host::Readiness) { on_control(); });

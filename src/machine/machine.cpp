@@ -1,6 +1,7 @@
 #include "machine/machine.hpp"
 
 #include "host/fault_signals.hpp"
+#include "host/thread_role.hpp"
 #include "machine/acpi/tables.hpp"
 #include "machine/board.hpp"
 #include "machine/board_layout.hpp"
@@ -120,6 +121,7 @@ struct Machine::Parts final : bus::PlatformControl {
     }
 
     void run_thread(std::size_t index) {
+        host::enter_thread_role(host::ThreadRole::vcpu);
         const host::FaultStack fault_stack;
         Vcpu& vcpu = *board->vcpus()[index];
         try {

@@ -5,6 +5,7 @@
 #include "host/jail.hpp"
 #include "host/process_exit.hpp"
 #include "host/random.hpp"
+#include "host/thread_role.hpp"
 #include "machine/vm_process/gdb_server.hpp"
 #include "machine/vm_process/log_file.hpp"
 #include "machine/vm_process/open_disks.hpp"
@@ -56,7 +57,10 @@ class VmProcess {
         if (auto built = build(); !built)
             return {.kind = EndReport::Kind::rejected, .detail = built.error().message};
 
-        std::thread loop_thread([this] { loop_->run(); });
+        std::thread loop_thread([this] {
+            host::enter_thread_role(host::ThreadRole::event_loop);
+            loop_->run();
+        });
         const MachineEnd end = machine_->run();
         if (gdb_) gdb_->finish(end);
         if (screen_) screen_->finish();
