@@ -37,10 +37,6 @@ Result<> SharedMemory::keep_size() const {
     return fail(fmt::format("cannot seal a memory file: {}", std::strerror(errno)));
 }
 
-bool SharedMemory::release(u64 offset, u64 bytes) const {
-    return madvise(data_ + offset, bytes, MADV_REMOVE) == 0;
-}
-
 SharedMemory::SharedMemory(SharedMemory&& other) noexcept
     : fd_(std::move(other.fd_)),
       data_(std::exchange(other.data_, nullptr)),

@@ -1,4 +1,4 @@
-// An anonymous memory file and its mapping: storage of guest RAM, and of what processes share. Pages cost
+// An anonymous memory file and its mapping: what processes share, or might. Pages cost
 // nothing until they are touched.
 #pragma once
 
@@ -15,9 +15,6 @@ class SharedMemory {
     [[nodiscard]] static Result<SharedMemory> map(UniqueFd fd, u64 bytes);
     /// From now on nobody can make the file shorter or longer, so that touching a mapping never faults.
     [[nodiscard]] Result<> keep_size() const;
-    /// Gives whole pages back to the host: they read as zero until they are written again. False where the
-    /// host refuses.
-    [[nodiscard]] bool release(u64 offset, u64 bytes) const;
     SharedMemory(SharedMemory&& other) noexcept;
     SharedMemory& operator=(SharedMemory&& other) noexcept;
     ~SharedMemory();

@@ -43,7 +43,7 @@ constexpr int for_files[] = {
     SCMP_SYS(fstat), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(fallocate), SCMP_SYS(fadvise64),
 };
 
-constexpr int for_generated_code[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(arch_prctl), SCMP_SYS(membarrier)};
+constexpr int for_vcpus[] = {SCMP_SYS(arch_prctl), SCMP_SYS(membarrier)};
 // clang-format on
 
 struct Needs {

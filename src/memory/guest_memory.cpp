@@ -9,7 +9,7 @@ namespace softmetal {
 Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes, u64 video_bytes) {
     if (ram_bytes == 0 || (ram_bytes | video_bytes) % page_size != 0)
         return fail(fmt::format("guest memory of {} bytes is not a whole number of pages", ram_bytes));
-    auto ram = host::SharedMemory::create("guest-ram", ram_bytes);
+    auto ram = host::PrivateMemory::create("guest RAM", ram_bytes);
     if (!ram) return std::unexpected(ram.error());
     // A page where there is none: a memory file cannot be empty.
     auto video = host::SharedMemory::create("guest-video", std::max(video_bytes, page_size));
@@ -20,7 +20,7 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes, u64 vide
         new GuestMemory(std::move(*ram), std::move(*video), video_bytes, std::move(code_pages)));
 }
 
-GuestMemory::GuestMemory(host::SharedMemory ram, host::SharedMemory video, u64 video_bytes,
+GuestMemory::GuestMemory(host::PrivateMemory ram, host::SharedMemory video, u64 video_bytes,
                          CodePages code_pages)
     : ram_(std::move(ram)),
       host_(ram_.data()),

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "bus/dma.hpp"
 #include "bus/memory_reclaim.hpp"
+#include "host/private_memory.hpp"
 #include "host/shared_memory.hpp"
 #include "memory/code_pages.hpp"
 
@@ -146,7 +147,7 @@ class GuestMemory final : public bus::DmaView, public bus::MemoryReclaim {
         std::atomic<u8*> reads{nullptr}, writes{nullptr};
     };
 
-    GuestMemory(host::SharedMemory ram, host::SharedMemory video, u64 video_bytes, CodePages code_pages);
+    GuestMemory(host::PrivateMemory ram, host::SharedMemory video, u64 video_bytes, CodePages code_pages);
     [[nodiscard]] const WindowPage& window_page(u64 address) const {
         return window_[(address - video_window_start) >> page_shift];
     }
@@ -167,7 +168,7 @@ class GuestMemory final : public bus::DmaView, public bus::MemoryReclaim {
         return std::nullopt;
     }
 
-    host::SharedMemory ram_;
+    host::PrivateMemory ram_;
     u8* host_;
     u64 ram_bytes_;
     u64 low_bytes_ = 0;
