@@ -90,7 +90,7 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("FILE")
         ->allow_extra_args(false);
     run->add_option("--floppy", options.floppies,
-                    "Floppy disk image, 160 KB to 2.88 MB; ,readonly protects it")
+                    "Floppy disk image, up to 2.88 MB; ,readonly protects it")
         ->type_name("FILE")
         ->allow_extra_args(false);
     run->add_option("--boot", options.boot, "What the firmware tries first: disk, cdrom or floppy")
