@@ -16,9 +16,12 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                    .command_line = "console=ttyS0 name=\xff\xfe",
                    .debug_exit_port = 0xf4,
                    .test_device = true,
+                   .boot = BootDevice::network,
+                   .boot_menu = true,
                    .kernel_name = "vmlinuz"},
         .has_firmware = true,
         .has_video_bios = true,
+        .has_network_rom = true,
         .has_kernel = true,
         .has_initrd = true,
         .has_debug_console = true,
@@ -35,9 +38,11 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->config.command_line, sent.config.command_line);
     EXPECT_EQ(got->config.debug_exit_port, 0xf4);
     EXPECT_TRUE(got->config.test_device);
+    EXPECT_EQ(got->config.boot, BootDevice::network);
+    EXPECT_TRUE(got->config.boot_menu);
     EXPECT_EQ(got->config.kernel_name, "vmlinuz");
-    EXPECT_TRUE(got->has_firmware && got->has_video_bios && got->has_kernel && got->has_initrd &&
-                got->has_debug_console);
+    EXPECT_TRUE(got->has_firmware && got->has_video_bios && got->has_network_rom && got->has_kernel &&
+                got->has_initrd && got->has_debug_console);
     EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
     ASSERT_EQ(got->disks.size(), 2u);
     EXPECT_EQ(got->disks[0].name, "a.img");
@@ -46,7 +51,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_TRUE(got->disks[0].read_only);
     EXPECT_TRUE(got->has_viewer);
     EXPECT_EQ(got->network_cards, sent.network_cards);
-    EXPECT_EQ(got->descriptor_count(), 11u);
+    EXPECT_EQ(got->descriptor_count(), 12u);
 }
 
 TEST(Protocol, EndReportArrivesAsItWasSent) {
