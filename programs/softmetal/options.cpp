@@ -89,16 +89,18 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
     run->add_option("--cdrom", options.cdroms, "CD-ROM or DVD image (ISO 9660), in an IDE drive")
         ->type_name("FILE")
         ->allow_extra_args(false);
-    run->add_option("--floppy", options.floppies,
-                    "Floppy disk image, 160 KB to 2.88 MB; ,readonly protects it")
+    run->add_option("--floppy", options.floppies, "Floppy disk image, up to 2.88 MB; ,readonly protects it")
         ->type_name("FILE")
         ->allow_extra_args(false);
-    run->add_option("--boot", options.boot, "What the firmware tries first: disk, cdrom or floppy")
+    run->add_option("--boot", options.boot, "What the firmware tries first: disk, cdrom, floppy or network")
         ->type_name("DEVICE")
         ->transform(one_of<machine::BootDevice>({{"disk", machine::BootDevice::disk},
                                                  {"cdrom", machine::BootDevice::cdrom},
-                                                 {"floppy", machine::BootDevice::floppy}}))
+                                                 {"floppy", machine::BootDevice::floppy},
+                                                 {"network", machine::BootDevice::network}}))
         ->default_str("disk");
+    run->add_flag("--boot-menu", options.boot_menu,
+                  "The firmware waits some seconds for Escape, and then asks what to boot");
     run->add_option("--network", options.network,
                     "nat: the guest reaches what this computer reaches; none: no network card")
         ->type_name("KIND")
@@ -111,6 +113,14 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->transform(one_of<NetworkCardModel>(
             {{"virtio", NetworkCardModel::virtio}, {"e1000", NetworkCardModel::e1000}}))
         ->default_str("virtio");
+    run->add_option(
+           "--network-rom", options.network_rom,
+           "Boot ROM of the network card instead of iPXE; only used where the network is booted from")
+        ->type_name("FILE");
+    run->add_option("--boot-file", options.boot_file,
+                    "What a guest that boots from the network is told to load; for iPXE a URL, such as "
+                    "http://10.0.2.2:8000/boot.ipxe")
+        ->type_name("NAME");
     run->add_option("--forward", options.forwards,
                     "Lead a port of this computer to one of the guest: [ADDRESS:]HOST-PORT:GUEST-PORT[/udp]; "
                     "repeat it "

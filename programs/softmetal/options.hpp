@@ -24,8 +24,11 @@ struct RunOptions {
     std::vector<std::string> images;  // to boot from, whatever they are
     std::vector<std::string> disks, cdroms, floppies;
     machine::BootDevice boot = machine::BootDevice::disk;
+    bool boot_menu = false;
     NetworkKind network = NetworkKind::nat;
     machine::NetworkCardModel network_card = machine::NetworkCardModel::virtio;
+    std::optional<std::string> network_rom;  // instead of the default
+    std::string boot_file;                   // what DHCP tells firmware to load; empty: nothing
     std::vector<std::string> forwards;
     std::string capture;  // where the network's frames are written to; empty: nowhere
     std::string memory = "1G";

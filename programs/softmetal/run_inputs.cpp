@@ -50,6 +50,32 @@ Result<host::UniqueFd> open_firmware(const std::optional<std::string>& named) {
         "; install Debian's package seabios, or name another with --firmware, or a kernel with --kernel");
 }
 
+/// Has the firmware a use for the boot ROMs of network cards? They would only slow other boots down.
+bool boots_from_network(const RunOptions& options) {
+    return options.network != NetworkKind::none &&
+           (options.boot == machine::BootDevice::network || options.boot_menu);
+}
+
+/// The one `named` by the user, or iPXE as Debian builds it for the card. The boot menu does without.
+Result<> open_network_rom(const RunOptions& options, RunInputs& inputs) {
+    if (options.boot == machine::BootDevice::network && options.network == NetworkKind::none)
+        return fail("--boot network: there is no network with --network none");
+    if (!boots_from_network(options)) return {};
+    const bool e1000 = options.network_card == machine::NetworkCardModel::e1000;
+    const std::string path = options.network_rom.value_or(e1000 ? "/usr/lib/ipxe/qemu/pxe-e1000.rom"
+                                                                : "/usr/lib/ipxe/qemu/pxe-virtio.rom");
+    auto rom = host::open_input_file("network boot ROM", path, host::FileAccess::read);
+    if (!rom && !options.network_rom) {
+        if (options.boot != machine::BootDevice::network) return {};
+        return fail(rom.error().message +
+                    "; install Debian's package ipxe-qemu, or name another with --network-rom");
+    }
+    if (!rom) return std::unexpected(rom.error());
+    inputs.files.push_back(std::move(*rom));
+    inputs.request.has_network_rom = true;
+    return {};
+}
+
 /// Locally administered, and the same for every run of the same guest: some give their cards' settings to an
 /// address.
 bus::MacAddress mac_address(const RunOptions& options) {
@@ -62,11 +88,16 @@ Result<> add_network(const RunOptions& options, RunInputs& inputs) {
     if (options.network == NetworkKind::none) {
         if (!options.forwards.empty()) return fail("--forward: there is no network with --network none");
         if (!options.capture.empty()) return fail("--capture: there is no network with --network none");
+        if (!options.boot_file.empty()) return fail("--boot-file: there is no network with --network none");
         return {};
     }
     inputs.request.network_cards.push_back({options.network_card, mac_address(options)});
     network::NetworkRequest& request = inputs.network.emplace();
     request.nat.name_server = network::name_server_of_host();
+    if (options.boot_file.size() > network::Nat::Config::longest_boot_file)
+        return fail(fmt::format("--boot-file: {} characters are more than the {} that DHCP can tell",
+                                options.boot_file.size(), network::Nat::Config::longest_boot_file));
+    request.nat.boot_file = options.boot_file;
     for (const std::string& text : options.forwards) {
         auto forward = network::parse_port_forward(text);
         if (!forward) return fail(fmt::format("--forward: {}", forward.error().message));
@@ -114,6 +145,7 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
               .debug_exit_port = options.debug_exit_port,
               .test_device = options.test_device,
               .boot = options.boot,
+              .boot_menu = options.boot_menu,
               .kernel_name = std::filesystem::path(options.kernel.value_or("")).filename().string()};
 
     if (!options.kernel) {
@@ -125,7 +157,10 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
             inputs.files.push_back(std::move(*video_bios));
             inputs.request.has_video_bios = true;
         }
+        if (auto opened = open_network_rom(options, inputs); !opened) return std::unexpected(opened.error());
     } else {
+        if (options.boot == machine::BootDevice::network)
+            return fail("--boot network: there is a --kernel to boot");
         auto kernel = host::open_input_file("kernel", *options.kernel, host::FileAccess::read);
         if (!kernel) return std::unexpected(kernel.error());
         inputs.files.push_back(std::move(*kernel));

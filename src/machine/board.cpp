@@ -69,6 +69,11 @@ class A20Gate final : public bus::InterruptLine {
     const std::vector<std::unique_ptr<Vcpu>>& vcpus_;
 };
 
+std::vector<u8> to_u8(std::span<const std::byte> bytes) {
+    const auto* const first = reinterpret_cast<const u8*>(bytes.data());
+    return {first, first + bytes.size()};
+}
+
 /// The HPET's legacy replacement: the PIT and the RTC lose their interrupts to it.
 class LegacyReplacement final : public bus::InterruptLine {
  public:
@@ -290,12 +295,13 @@ void Board::Parts::add_pci(const MachineResources& resources) {
     for (unsigned i = 0; i < resources.network_cards.size(); i++) {
         const unsigned slot = layout::pci_first_network_slot + i;
         const NetworkCard& card = resources.network_cards[i];
+        devices::pci::Surroundings surroundings = slot_surroundings(slot);
+        surroundings.option_rom = to_u8(resources.network_rom);
         if (card.model == NetworkCardModel::e1000)
-            plug(slot, std::make_unique<devices::E1000>(slot_surroundings(slot), *card.link, card.mac));
+            plug(slot, std::make_unique<devices::E1000>(surroundings, *card.link, card.mac));
         else
-            plug(slot,
-                 std::make_unique<VirtioPci>(slot_surroundings(slot),
-                                             std::make_unique<devices::VirtioNet>(*card.link, card.mac)));
+            plug(slot, std::make_unique<VirtioPci>(
+                           surroundings, std::make_unique<devices::VirtioNet>(*card.link, card.mac)));
     }
     auto memory_balloon = std::make_unique<devices::VirtioBalloon>(dma);
     balloon = memory_balloon.get();
@@ -306,12 +312,10 @@ void Board::Parts::add_pci(const MachineResources& resources) {
             layout::pci_console_slot,
             std::make_unique<VirtioPci>(slot_surroundings(layout::pci_console_slot),
                                         std::make_unique<devices::VirtioConsole>(*resources.virtio_console)));
-    const auto* const rom = reinterpret_cast<const u8*>(resources.video_bios.data());
+    devices::pci::Surroundings with_video_bios = on_board;
+    with_video_bios.option_rom = to_u8(resources.video_bios);
     auto adapter = std::make_unique<devices::Vga>(
-        devices::Vga::Resources{.surroundings = on_board,
-                                .memory = video_memory,
-                                .clock = clock,
-                                .rom = {rom, rom + resources.video_bios.size()}});
+        devices::Vga::Resources{.surroundings = with_video_bios, .memory = video_memory, .clock = clock});
     vga = adapter.get();
     plug(layout::pci_display_slot, std::move(adapter));
 }
@@ -418,7 +422,8 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (auto r = check_floppies(resources.floppies); !r) return std::unexpected(r.error());
     const auto places = assign_ide_places(resources.ide_disks.size(), resources.cdroms.size());
     if (!places) return std::unexpected(places.error());
-    auto firmware_items = firmware_files(config, resources.disks.size(), *places);
+    auto firmware_items =
+        firmware_files(config, {resources.disks.size(), resources.network_cards.size(), *places});
     if (!firmware_items) return std::unexpected(firmware_items.error());
     auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);

@@ -35,23 +35,27 @@ std::vector<u8> ram_map(u64 ram_bytes) {
     return map;
 }
 
-/// The drives in the order in which firmware is to try them, each a line with its Open Firmware path.
-std::vector<u8> boot_order(BootDevice first, std::size_t virtio_disks, const IdePlaces& places) {
-    std::string disks, cdroms;
-    for (unsigned place = 0; place < places.size(); place++) {
-        if (!places[place]) continue;
-        (places[place]->cdrom ? cdroms : disks) +=
+/// In the order in which firmware is to try them, each a line with its Open Firmware path.
+std::vector<u8> boot_order(BootDevice first, const BootSources& sources) {
+    std::string disks, cdroms, network;
+    for (unsigned place = 0; place < sources.ide.size(); place++) {
+        if (!sources.ide[place]) continue;
+        (sources.ide[place]->cdrom ? cdroms : disks) +=
             fmt::format("/pci@i0cf8/ide@{:x},{:x}/drive@{:x}/disk@{:x}\n", layout::pci_piix_slot,
                         layout::pci_ide_function, place / 2, place % 2);
     }
-    for (std::size_t i = 0; i < virtio_disks; i++)
+    for (std::size_t i = 0; i < sources.virtio_disks; i++)
         disks += fmt::format("/pci@i0cf8/scsi@{:x}/disk@0,0\n", layout::pci_first_disk_slot + i);
+    for (std::size_t i = 0; i < sources.network_cards; i++)
+        network +=
+            fmt::format("/pci@i0cf8/ethernet@{:x}/ethernet-phy@0\n", layout::pci_first_network_slot + i);
     const std::string floppy = "/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n";
     std::string all;
     switch (first) {
-        case BootDevice::disk: all = disks + cdroms + floppy; break;
-        case BootDevice::cdrom: all = cdroms + disks + floppy; break;
-        case BootDevice::floppy: all = floppy + disks + cdroms; break;
+        case BootDevice::disk: all = disks + cdroms + floppy + network; break;
+        case BootDevice::cdrom: all = cdroms + disks + floppy + network; break;
+        case BootDevice::floppy: all = floppy + disks + cdroms + network; break;
+        case BootDevice::network: all = network + disks + cdroms + floppy; break;
     }
     return {all.begin(), all.end()};
 }
@@ -65,9 +69,11 @@ std::vector<u8> number(u64 value) {
 
 }  // namespace
 
-Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, std::size_t virtio_disks,
-                                           const IdePlaces& places) {
-    devices::FwCfgItems items({.ram_bytes = config.memory_bytes, .cpus = static_cast<u16>(config.cpus)});
+Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const BootSources& sources) {
+    constexpr u64 boot_menu_milliseconds = 10'000;  // for a person to see the screen and press Escape
+    devices::FwCfgItems items({.ram_bytes = config.memory_bytes,
+                               .cpus = static_cast<u16>(config.cpus),
+                               .boot_menu = config.boot_menu});
     const acpi::TableImage tables = acpi::build_tables(config.cpus);
     const struct {
         const char* name;
@@ -77,7 +83,8 @@ Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, std::siz
         {acpi::tables_file, to_u8(tables.tables)},
         {acpi::rsdp_file, to_u8(tables.rsdp)},
         {acpi::loader_file, to_u8(acpi::loader_script(tables))},
-        {"bootorder", boot_order(config.boot, virtio_disks, places)},
+        {"bootorder", boot_order(config.boot, sources)},
+        {"etc/boot-menu-wait", number(boot_menu_milliseconds)},
         // The BIOS' screen and keyboard are on the first serial port, too.
         {"etc/sercon-port", number(layout::com1_port)},
     };

@@ -7,7 +7,13 @@
 
 namespace softmetal::machine {
 
+/// What there is to boot from; there may be a floppy disk besides.
+struct BootSources {
+    std::size_t virtio_disks = 0, network_cards = 0;
+    IdePlaces ide = {};
+};
+
 [[nodiscard]] Result<devices::FwCfgItems> firmware_files(const MachineConfig& config,
-                                                         std::size_t virtio_disks, const IdePlaces& places);
+                                                         const BootSources& sources);
 
 }  // namespace softmetal::machine

@@ -14,7 +14,7 @@ constexpr u8 has_floppies = 1u << 0, second_floppy = 1u << 6;
 
 }  // namespace
 
-bool is_floppy_size(u64 bytes) { return floppy::format_of(bytes).has_value(); }
+bool is_floppy_size(u64 bytes) { return floppy::exact_format_of(bytes).has_value(); }
 
 Result<> check_floppies(std::span<bus::BlockStore* const> disks) {
     if (disks.size() > floppy::drive_count)
@@ -22,8 +22,9 @@ Result<> check_floppies(std::span<bus::BlockStore* const> disks) {
             fmt::format("a machine has at most {} floppy drives, not {}", floppy::drive_count, disks.size()));
     for (const bus::BlockStore* disk : disks)
         if (!floppy::format_of(disk->size_bytes()))
-            return fail(fmt::format("{} bytes are not the size of any floppy disk, such as 1474560 (1.44 MB)",
-                                    disk->size_bytes()));
+            return fail(
+                fmt::format("an image of {} bytes is larger than any floppy disk: they have up to 2949120",
+                            disk->size_bytes()));
     return {};
 }
 

@@ -9,6 +9,7 @@
 
 namespace softmetal::machine {
 
+/// Exactly the size of a whole floppy disk.
 [[nodiscard]] bool is_floppy_size(u64 bytes);
 [[nodiscard]] Result<> check_floppies(std::span<bus::BlockStore* const> disks);
 

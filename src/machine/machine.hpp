@@ -28,7 +28,7 @@ namespace softmetal::machine {
 enum class Mode { automatic, interpret, translate };
 
 /// What the firmware tries first; the others come after it.
-enum class BootDevice { disk, cdrom, floppy };
+enum class BootDevice { disk, cdrom, floppy, network };
 
 struct MachineConfig {
     u64 memory_bytes = 0;
@@ -40,6 +40,7 @@ struct MachineConfig {
     std::optional<u16> debug_exit_port = {};
     bool test_device = false;
     BootDevice boot = BootDevice::disk;
+    bool boot_menu = false;              // the firmware asks what to boot
     std::string kernel_name = "kernel";  // which Multiboot kernels find before their command line
 };
 
@@ -66,7 +67,8 @@ struct MachineResources {
     i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
     std::vector<std::byte> firmware = {};
-    std::vector<std::byte> video_bios = {};  // the display adapter's expansion ROM
+    // In expansion ROMs: the display adapter's, and that of every network card.
+    std::vector<std::byte> video_bios = {}, network_rom = {};
     std::vector<bus::BlockStore*> ide_disks = {}, cdroms = {}, floppies = {};
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
     std::vector<NetworkCard> network_cards = {};

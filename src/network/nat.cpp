@@ -102,6 +102,7 @@ Result<std::unique_ptr<Nat>> Nat::create(const Config& config, Output output) {
     // translated.
     slirp.vnameserver = ipv4(config.name_server.empty() ? "10.0.2.3" : config.name_server.c_str());
     slirp.disable_dns = true;
+    if (!config.boot_file.empty()) slirp.bootfile = config.boot_file.c_str();
     slirp.in6_enabled = true;
     slirp.vprefix_addr6 = ipv6("fd00::");
     slirp.vprefix_len = 64;

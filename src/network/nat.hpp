@@ -25,6 +25,9 @@ class Nat {
         /// An address the guest can ask for names, dotted; empty where there is none.
         std::string name_server;
         std::vector<PortForward> forwards;
+        /// What DHCP's answer names as the file to boot; empty: none.
+        std::string boot_file = {};
+        static constexpr std::size_t longest_boot_file = 127;  // RFC 2131, ch. 2
     };
     /// A frame for the guest.
     using Output = std::function<void(std::span<const std::byte>)>;

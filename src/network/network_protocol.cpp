@@ -30,6 +30,7 @@ std::vector<u8> encode(const NetworkRequest& request) {
     for (const PortForward& f : request.nat.forwards) forwards.push_back(to_string(f));
     return write_text({{"name_server", request.nat.name_server},
                        {"forwards", forwards},
+                       {"boot_file", request.nat.boot_file},
                        {"has_capture", request.has_capture}});
 }
 
@@ -42,6 +43,7 @@ std::optional<NetworkRequest> decode_network_request(std::span<const u8> bytes) 
     if (!message) return std::nullopt;
     NetworkRequest request;
     request.nat.name_server = message->at("name_server").get<std::string>();
+    request.nat.boot_file = message->at("boot_file").get<std::string>();
     request.has_capture = message->at("has_capture").get<bool>();
     for (const json& text : message->at("forwards")) {
         const auto forward = parse_port_forward(text.get_ref<const std::string&>());

@@ -485,7 +485,7 @@ class VgaSubject final : public Subject, private bus::IoHandler {
         bool read(GuestPhysical, std::span<std::byte>) const override { return false; }
         bool write(GuestPhysical, std::span<const std::byte>) override { return false; }
     };
-    Vga::Resources resources() { return {surroundings_, memory_, clock, {}}; }
+    Vga::Resources resources() { return {surroundings_, memory_, clock}; }
     u64 read_io(u64 offset, unsigned width) override {
         return device_->read_configuration(static_cast<u8>(offset & ~u64{3}), width > 4 ? 4 : width);
     }

@@ -87,6 +87,7 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::start(Options options) {
          .entropy = entropy,
          .wall_clock_seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()),
          .firmware = std::move(options.firmware),
+         .video_bios = std::move(options.video_bios),
          .ide_disks = std::move(options.ide_disks),
          .cdroms = std::move(options.cdroms),
          .floppies = std::move(options.floppies),

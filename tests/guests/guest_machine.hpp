@@ -49,7 +49,7 @@ class GuestMachine {
  public:
     struct Options {
         machine::MachineConfig config;
-        std::vector<std::byte> kernel = {}, initrd = {}, firmware = {};
+        std::vector<std::byte> kernel = {}, initrd = {}, firmware = {}, video_bios = {};
         std::vector<bus::BlockStore*> disks = {}, ide_disks = {}, cdroms = {}, floppies = {};
         bool echo = false;
     };

@@ -24,8 +24,7 @@ constexpr std::size_t ethernet_frame_min = 60;
 
 }  // namespace
 
-E1000::E1000(const pci::Surroundings& surroundings, bus::NetworkLink& link, const MacAddress& mac,
-             std::vector<u8> option_rom)
+E1000::E1000(const pci::Surroundings& surroundings, bus::NetworkLink& link, const MacAddress& mac)
     : PciFunction(identity, surroundings),
       link_(link),
       mac_(mac),
@@ -34,7 +33,6 @@ E1000::E1000(const pci::Surroundings& surroundings, bus::NetworkLink& link, cons
       chip_(mac) {
     add_bar(memory_bar, pci::BarKind::memory_32, e1000::memory_size, registers_);
     add_bar(port_bar, pci::BarKind::port, e1000::port_size, ports_);
-    if (!option_rom.empty()) add_expansion_rom(std::move(option_rom));
     link_.connect(*this);
 }
 

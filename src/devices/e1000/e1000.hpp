@@ -20,9 +20,7 @@ class E1000 final : public pci::PciFunction, private bus::NetworkCard {
     /// Descriptors that one call serves at the most; the rest follow in calls from the link.
     static constexpr unsigned burst = 512;
 
-    /// `option_rom` is a program to boot from the network; empty: none.
-    E1000(const pci::Surroundings& surroundings, bus::NetworkLink& link, const MacAddress& mac,
-          std::vector<u8> option_rom = {});
+    E1000(const pci::Surroundings& surroundings, bus::NetworkLink& link, const MacAddress& mac);
     [[nodiscard]] static Result<std::unique_ptr<E1000>> restore(const pci::Surroundings& surroundings,
                                                                 bus::NetworkLink& link, const MacAddress& mac,
                                                                 const bus::SavedState& state);

@@ -2,6 +2,8 @@
 
 #include "devices/state_reader.hpp"
 
+#include <algorithm>
+
 namespace softmetal::devices::floppy {
 
 namespace {
@@ -70,10 +72,15 @@ void Floppy::submit(FloppyChip::Request request) {
         completions_--;
         idle_.notify_all();
     };
-    if (job->request.is_write)
-        store.write(job->request.offset, job->request.data, done);
+    const std::span<std::byte> data(job->request.data);
+    const u64 offset = std::min(job->request.offset, store.size_bytes());
+    const u64 there = std::min<u64>(data.size(), store.size_bytes() - offset);
+    if (!job->request.is_write)
+        store.read(offset, data.first(there), done);
+    else if (there == data.size())
+        store.write(offset, data, done);
     else
-        store.read(job->request.offset, job->request.data, done);
+        store.flush([done](bus::BlockStatus) { done(bus::BlockStatus::io_error); });
 }
 
 u8 Floppy::read_register(u64 offset) {

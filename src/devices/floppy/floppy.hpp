@@ -19,7 +19,8 @@ class Floppy final : public bus::Device {
     struct Resources {
         bus::InterruptLine& interrupt;
         bus::IsaDmaChannel& dma;
-        /// Of a size that format_of() knows; null: no drive there.
+        /// Of a size that format_of() knows; null: no drive there. What an image lacks at its end reads as
+        /// zeros, and cannot be written.
         std::array<bus::BlockStore*, drive_count> disks{};
     };
 

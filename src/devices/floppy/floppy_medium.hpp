@@ -3,6 +3,7 @@
 
 #include "devices/floppy/floppy_registers.hpp"
 
+#include <initializer_list>
 #include <optional>
 
 namespace softmetal::devices::floppy {
@@ -20,9 +21,18 @@ inline constexpr Format formats[] = {
     {327680, 40, 2, 8, 2, 1},   {184320, 40, 1, 9, 2, 1},   {163840, 40, 1, 8, 2, 1},
 };
 
-[[nodiscard]] constexpr std::optional<Format> format_of(u64 bytes) {
+[[nodiscard]] constexpr std::optional<Format> exact_format_of(u64 bytes) {
     for (const Format& format : formats)
         if (format.bytes == bytes) return format;
+    return {};
+}
+
+/// An image of no format's size is the beginning of a disk of 1.44 MB or, where that is too small, 2.88 MB:
+/// rescue floppies come without the sectors that nothing is on.
+[[nodiscard]] constexpr std::optional<Format> format_of(u64 bytes) {
+    if (const auto exact = exact_format_of(bytes)) return exact;
+    for (const u64 size : {1474560, 2949120})
+        if (bytes != 0 && bytes < size) return exact_format_of(size);
     return {};
 }
 

@@ -33,6 +33,7 @@ FwCfgItems::FwCfgItems(const Machine& machine) {
     items_[key::id] = little_endian(fw_cfg::id_traditional_interface | fw_cfg::id_dma_interface);
     items_[key::ram_size] = little_endian(machine.ram_bytes);
     items_[key::cpu_count] = little_endian(machine.cpus);
+    items_[key::boot_menu] = little_endian(u16{machine.boot_menu});
     items_[key::max_cpu_count] = little_endian(machine.cpus);
     write_directory();
 }

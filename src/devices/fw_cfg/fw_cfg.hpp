@@ -21,6 +21,7 @@ class FwCfgItems {
     struct Machine {
         u64 ram_bytes = 0;
         u16 cpus = 1;
+        bool boot_menu = false;  // firmware is to ask what to boot
     };
     explicit FwCfgItems(const Machine& machine);
 

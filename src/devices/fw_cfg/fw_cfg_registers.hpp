@@ -31,6 +31,7 @@ inline constexpr u16 signature = 0x00;       // "QEMU", which says that the devi
 inline constexpr u16 id = 0x01;              // u32: its features
 inline constexpr u16 ram_size = 0x03;        // u64, in bytes
 inline constexpr u16 cpu_count = 0x05;       // u16
+inline constexpr u16 boot_menu = 0x0e;       // u16: 1 where firmware shows one
 inline constexpr u16 max_cpu_count = 0x0f;   // u16
 inline constexpr u16 file_directory = 0x19;  // big-endian u32 count, then entries
 inline constexpr u16 first_file = 0x20;

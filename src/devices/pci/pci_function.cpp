@@ -10,7 +10,7 @@
 namespace softmetal::devices::pci {
 
 PciFunction::PciFunction(const Identity& identity, const Surroundings& surroundings)
-    : surroundings_(surroundings), dma_(surroundings.dma, bus_master_) {
+    : surroundings_(surroundings), rom_(surroundings_.option_rom), dma_(surroundings.dma, bus_master_) {
     ConfigSpace& c = configuration_;
     c.define(reg::vendor, 2, identity.vendor);
     c.define(reg::device, 2, identity.device);
@@ -24,6 +24,7 @@ PciFunction::PciFunction(const Identity& identity, const Surroundings& surroundi
         c.define(reg::interrupt_line, 1, 0, 0xff);
         c.define(reg::interrupt_pin, 1, 1);
     }
+    if (!surroundings_.option_rom.empty()) add_expansion_rom();
 }
 
 PciFunction::~PciFunction() { release_bars(); }
@@ -46,10 +47,9 @@ void PciFunction::add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler
         configuration_.define(static_cast<u8>(offset + 4), 4, 0, static_cast<u32>(~(size - 1) >> 32));
 }
 
-void PciFunction::add_expansion_rom(std::vector<u8> image) {
-    const u64 size = std::bit_ceil(std::max<u64>(image.size(), bar::smallest_rom));
-    rom_ = std::make_unique<RomImage>(std::move(image));
-    bars_[rom_index] = {BarKind::expansion_rom, size, rom_.get(), {}};
+void PciFunction::add_expansion_rom() {
+    const u64 size = std::bit_ceil(std::max<u64>(surroundings_.option_rom.size(), bar::smallest_rom));
+    bars_[rom_index] = {BarKind::expansion_rom, size, &rom_, {}};
     configuration_.define(reg::expansion_rom, 4, 0, static_cast<u32>(~(size - 1)) | bar::rom_enable);
 }
 

@@ -34,6 +34,9 @@ struct Surroundings {
     bus::DmaView& dma;
     bus::InterruptMessageSink& messages;
     bus::InterruptLine* interrupt = nullptr;  // where INTA leads; null where it is not connected
+    /// What is in the function's expansion ROM (ch. 6.3), a program for the firmware to run; empty: it has
+    /// none. At most 16 MiB.
+    std::vector<u8> option_rom = {};
 };
 
 enum class BarKind : u8 { port, memory_32, memory_64, expansion_rom };
@@ -54,9 +57,6 @@ class PciFunction : public bus::Device {
     PciFunction(const Identity& identity, const Surroundings& surroundings);
 
     // While the function is built:
-    /// A program for the firmware to run, read through the expansion ROM's base address register (ch. 6.3).
-    /// At most 16 MiB.
-    void add_expansion_rom(std::vector<u8> image);
     /// `size` is a power of two, at least 4 for ports and 16 for memory. memory_64 takes `index` + 1 as well.
     void add_bar(unsigned index, BarKind kind, u64 size, bus::IoHandler& handler);
     [[nodiscard]] ConfigSpace& configuration() { return configuration_; }
@@ -89,12 +89,12 @@ class PciFunction : public bus::Device {
  private:
     class RomImage final : public bus::IoHandler {
      public:
-        explicit RomImage(std::vector<u8> image) : bytes_(std::move(image)) {}
+        explicit RomImage(const std::vector<u8>& image) : bytes_(image) {}
         [[nodiscard]] u64 read_io(u64 offset, unsigned width) override;
         void write_io(u64, unsigned, u64) override {}
 
      private:
-        const std::vector<u8> bytes_;
+        const std::vector<u8>& bytes_;
     };
 
     static constexpr unsigned rom_index = 6;  // in bars_, behind the base address registers
@@ -121,6 +121,7 @@ class PciFunction : public bus::Device {
         const std::atomic<bool>& allowed_;
     };
 
+    void add_expansion_rom();
     [[nodiscard]] static u8 bar_offset(unsigned index);
     [[nodiscard]] u64 bar_address(unsigned index) const;
     [[nodiscard]] bool decodes(unsigned index, u32 command) const;
@@ -134,7 +135,7 @@ class PciFunction : public bus::Device {
     const Surroundings surroundings_;
     mutable std::mutex configuration_mutex_;
     ConfigSpace configuration_;
-    std::unique_ptr<RomImage> rom_;
+    RomImage rom_;
     std::array<Bar, rom_index + 1> bars_;
     std::atomic<bool> bus_master_{false};
     BusMasterView dma_;

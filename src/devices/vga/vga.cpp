@@ -47,7 +47,6 @@ Vga::Vga(Resources resources)
     add_bar(memory_bar, pci::BarKind::memory_32, memory_.bytes().size(), memory_range_);
     configuration().define(0x10, 1, prefetchable);
     add_bar(register_bar, pci::BarKind::memory_32, mmio::size, registers_);
-    if (!resources.rom.empty()) add_expansion_rom(std::move(resources.rom));
 }
 
 Vga::~Vga() { memory_.place(std::nullopt); }

@@ -25,7 +25,6 @@ class Vga final : public pci::PciFunction, public bus::Screen {
         const pci::Surroundings& surroundings;
         bus::MovableMemory& memory;  // a power of two, at least vga::least_memory
         const bus::Clock& clock;
-        std::vector<u8> rom = {};  // the video BIOS; empty: none
     };
     explicit Vga(Resources resources);
     [[nodiscard]] static Result<std::unique_ptr<Vga>> restore(Resources resources,

@@ -1,6 +1,7 @@
 #include "machine/boot/kernel_image.hpp"
 
 #include "base/address.hpp"
+#include "base/bits.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -58,13 +59,15 @@ Result<KernelImage> parse_kernel_image(std::span<const std::byte> file) {
     if (header_end < required_end || header_end > h::end_in_boot_params)
         return fail("the kernel's setup header has an impossible length");
     const u64 payload_size = u64{field<u32>(file, h::payload_paragraphs)} * paragraph;
-    if (payload_size <= entry_offset || file.size() < payload_start + payload_size)
+    // Some builders leave the last paragraph short.
+    const u64 rounded_file = align_up(file.size(), paragraph);
+    if (payload_size <= entry_offset || rounded_file < payload_start + payload_size)
         return fail(fmt::format("the kernel is truncated: {} bytes, but its header promises {}", file.size(),
                                 payload_start + std::max(payload_size, entry_offset + 1)));
 
     KernelImage image;
     image.setup_header = file.subspan(h::start, header_end - h::start);
-    image.payload = file.subspan(payload_start, payload_size);
+    image.payload = file.subspan(payload_start, std::min(payload_size, file.size() - payload_start));
     image.load_address = has_placement ? field<u64>(file, h::preferred_address) : lowest_load_address;
     image.init_size = std::max<u64>(has_placement ? field<u32>(file, h::init_size) : 0, image.payload.size());
     image.initrd_address_max = field<u32>(file, h::initrd_address_max);

@@ -78,9 +78,11 @@ std::vector<u8> encode(const StartRequest& request) {
          {"debug_exit_port", port ? json(*port) : json(nullptr)},
          {"test_device", request.config.test_device},
          {"boot", static_cast<u64>(request.config.boot)},
+         {"boot_menu", request.config.boot_menu},
          {"kernel_name", request.config.kernel_name},
          {"has_firmware", request.has_firmware},
          {"has_video_bios", request.has_video_bios},
+         {"has_network_rom", request.has_network_rom},
          {"has_kernel", request.has_kernel},
          {"has_initrd", request.has_initrd},
          {"has_debug_console", request.has_debug_console},
@@ -97,7 +99,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         const json message = json::from_cbor(bytes);
         StartRequest request;
         const auto mode = checked(message.at("mode"), Mode::translate);
-        const auto boot = checked(message.at("boot"), BootDevice::floppy);
+        const auto boot = checked(message.at("boot"), BootDevice::network);
         if (!mode || !boot) return std::nullopt;
         request.config = {.memory_bytes = natural(message.at("memory_bytes")),
                           .cpus = narrow<unsigned>(message.at("cpus")),
@@ -106,6 +108,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
                           .lockstep = message.at("lockstep").get<bool>(),
                           .command_line = message.at("command_line").get<std::string>(),
                           .boot = *boot,
+                          .boot_menu = message.at("boot_menu").get<bool>(),
                           .kernel_name = message.at("kernel_name").get<std::string>()};
         if (const json& port = message.at("debug_exit_port"); !port.is_null())
             request.config.debug_exit_port = narrow<u16>(port);
@@ -115,6 +118,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         request.debugger = *debugger;
         request.has_firmware = message.at("has_firmware").get<bool>();
         request.has_video_bios = message.at("has_video_bios").get<bool>();
+        request.has_network_rom = message.at("has_network_rom").get<bool>();
         request.has_kernel = message.at("has_kernel").get<bool>();
         request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();

@@ -118,6 +118,7 @@ class VmProcess {
             std::vector<std::byte>& into;
         } inputs[] = {{request.has_firmware, "firmware", resources.firmware},
                       {request.has_video_bios, "video BIOS", resources.video_bios},
+                      {request.has_network_rom, "network boot ROM", resources.network_rom},
                       {request.has_kernel, "kernel", resources.kernel},
                       {request.has_initrd, "initrd", resources.initrd}};
         for (const auto& input : inputs) {

@@ -1,50 +1,10 @@
 ; A disk that boots by itself, floppy or hard disk, and tries what programs of the DOS years did: INT 13h by cylinder, head
 ; and sector, writing, the A20 gate, the tick, the memory map, BIOS teletype and the bare serial port.
 ; The test writes every sector's number into its first four bytes, from sector 8 on.
-bits 16
-org 0x7c00
-
 second_stage_sectors equ 4
 buffer equ 0x9000
 
-start:
-    cli
-    xor ax, ax
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov sp, 0x7c00
-    sti
-    cld
-    mov [drive], dl
-    mov ax, 0x0200 + second_stage_sectors
-    mov bx, 0x7e00
-    mov cx, 2                   ; cylinder 0, sector 2
-    mov dh, 0
-    int 0x13
-    jc .failed
-    jmp second_stage
-.failed:
-    mov si, message_failed
-    call say
-    jmp $
-
-; Characters at SI to the first serial port.
-say:
-    lodsb
-    test al, al
-    jz .done
-    mov dx, 0x3f8
-    out dx, al
-    jmp say
-.done:
-    ret
-
-drive db 0
-message_failed db "cannot read", 10, 0
-
-times 510 - ($ - $$) db 0
-dw 0xaa55
+%include "boot_sector.inc"
 
 second_stage:
     mov si, message_teletype

@@ -235,6 +235,29 @@ TEST_F(FloppyTest, ProtectedDisksAreNotWritten) {
     EXPECT_EQ(result().at(1), floppy::status1::not_writable);
 }
 
+TEST_F(FloppyTest, TheEndThatAnImageLacksIsZerosAndCannotBeWritten) {
+    MemoryStore rescue(36 * 512 + 512);  // one cylinder and a sector
+    resources.disks[0] = &rescue;
+    controller = std::make_unique<floppy::Floppy>(resources);
+    reset();
+    seek(1);
+    program(2, 0, 0x8000, 2 * 512 - 1, 0x44);
+    ram.put<u8>(0x8000 + 512, 0x55);
+    send({0x46, 0, 1, 0, 1, 2, 18, 0x1b, 0xff});
+    EXPECT_EQ(result().at(0), 0);
+    EXPECT_TRUE(std::ranges::equal(ram.at(0x8000, 512), std::span(rescue.bytes).subspan(36 * 512)));
+    EXPECT_TRUE(
+        std::ranges::all_of(ram.at(0x8000 + 512, 512), [](std::byte b) { return b == std::byte{0}; }));
+    program(2, 0, 0x8000, 511, 0x48);
+    send({0x45, 0, 1, 0, 2, 2, 18, 0x1b, 0xff});
+    EXPECT_EQ(result().at(1), floppy::status1::data_error);
+    send({0x45, 0, 1, 0, 1, 2, 1, 0x1b, 0xff});
+    EXPECT_EQ(result().at(1), floppy::status1::overrun) << "the channel has come to its end";
+    program(2, 0, 0x8000, 511, 0x48);
+    send({0x45, 0, 1, 0, 1, 2, 1, 0x1b, 0xff});
+    EXPECT_EQ(result().at(0), 0);
+}
+
 TEST_F(FloppyTest, RestoresInTheMiddleOfACommandAndOfAResult) {
     reset();
     seek(3);

@@ -284,14 +284,10 @@ TEST_F(PciTest, AttributeMapSaysWhichSegmentChanged) {
     EXPECT_EQ(told.size(), 13u);
 }
 
-struct RomFunction : TestFunction {
-    RomFunction(const Surroundings& s, std::vector<u8> image) : TestFunction(s) {
-        add_expansion_rom(std::move(image));
-    }
-};
-
 TEST_F(PciTest, ExpansionRomIsSizedAndDecodedByItsOwnEnable) {
-    RomFunction card(surroundings, std::vector<u8>(3000, 0x55));
+    Surroundings with_rom = surroundings;
+    with_rom.option_rom.assign(3000, 0x55);
+    TestFunction card(with_rom);
     bus.connect(4, card);
     write(4, 0x30, 0xffffffff);
     EXPECT_EQ(read(4, 0x30), 0xfffff001u);

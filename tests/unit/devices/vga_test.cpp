@@ -507,10 +507,10 @@ struct Card : Test {
     bus::AddressSpace ports, memory;
     FakeClock clock;
     FakeVideoMemory video;
-    pci::Surroundings surroundings{ports, memory, nowhere, nowhere, nullptr};
+    pci::Surroundings surroundings{ports, memory, nowhere, nowhere, nullptr, {0x55, 0xaa, 2}};
     std::unique_ptr<Vga> vga = std::make_unique<Vga>(resources());
 
-    Vga::Resources resources() { return {surroundings, video, clock, {0x55, 0xaa, 2}}; }
+    Vga::Resources resources() { return {surroundings, video, clock}; }
     void map() {
         vga->write_configuration(0x10, 4, 0xe000'0000);
         vga->write_configuration(0x18, 4, 0xe100'0000);

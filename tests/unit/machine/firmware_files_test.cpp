@@ -23,21 +23,32 @@ std::string file(const devices::FwCfgItems& items, std::string_view name) {
 
 std::string boot_order(BootDevice first) {
     const auto items =
-        firmware_files({.memory_bytes = 64u << 20, .boot = first}, 1, *assign_ide_places(1, 1));
+        firmware_files({.memory_bytes = 64u << 20, .boot = first}, {1, 1, *assign_ide_places(1, 1)});
     return file(*items, "bootorder");
 }
 
 TEST(FirmwareFiles, BootOrderBeginsWithWhatIsAskedFor) {
     EXPECT_EQ(boot_order(BootDevice::disk),
               "/pci@i0cf8/ide@1,1/drive@0/disk@0\n/pci@i0cf8/scsi@4/disk@0,0\n"
-              "/pci@i0cf8/ide@1,1/drive@1/disk@0\n/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n");
+              "/pci@i0cf8/ide@1,1/drive@1/disk@0\n/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n"
+              "/pci@i0cf8/ethernet@1c/ethernet-phy@0\n");
     EXPECT_EQ(boot_order(BootDevice::cdrom).find("/pci@i0cf8/ide@1,1/drive@1/disk@0"), 0u);
     EXPECT_EQ(boot_order(BootDevice::floppy).find("/pci@i0cf8/isa@1/fdc"), 0u);
+    EXPECT_EQ(boot_order(BootDevice::network).find("/pci@i0cf8/ethernet@1c"), 0u);
+}
+
+TEST(FirmwareFiles, TheMenuIsAskedFor) {
+    namespace key = devices::fw_cfg::key;
+    const auto menu = [](bool wanted) {
+        return firmware_files({.memory_bytes = 64u << 20, .boot_menu = wanted}, {})->at(key::boot_menu);
+    };
+    EXPECT_EQ(menu(false), (std::vector<u8>{0, 0}));
+    EXPECT_EQ(menu(true), (std::vector<u8>{1, 0}));
 }
 
 TEST(FirmwareFiles, MemoryMapSplitsAtTheHole) {
     const auto map = [](u64 bytes) {
-        return file(*firmware_files({.memory_bytes = bytes}, 0, {}), "etc/e820").size();
+        return file(*firmware_files({.memory_bytes = bytes}, {}), "etc/e820").size();
     };
     EXPECT_EQ(map(64u << 20), 20u);
     EXPECT_EQ(map(u64{5} << 30), 40u);

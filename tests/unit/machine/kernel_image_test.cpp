@@ -71,10 +71,17 @@ TEST(KernelImage, RefusesOldKernels) {
 
 TEST(KernelImage, RefusesTruncatedKernels) {
     EXPECT_THAT(refusal(KernelFile().resize(KernelFile::payload_start)), HasSubstr("truncated"));
-    EXPECT_THAT(refusal(KernelFile().resize(KernelFile::payload_start + 0x1fff)), HasSubstr("truncated"));
+    EXPECT_THAT(refusal(KernelFile().resize(KernelFile::payload_start + 0x1ff0)), HasSubstr("truncated"));
     EXPECT_THAT(refusal(KernelFile().set<u32>(h::payload_paragraphs, 0)), HasSubstr("truncated"));
     EXPECT_THAT(refusal(KernelFile().set<u32>(h::payload_paragraphs, 0xffff'ffff)), HasSubstr("truncated"));
     EXPECT_THAT(refusal(KernelFile().set<u8>(h::setup_sectors, 255)), HasSubstr("truncated"));
+}
+
+TEST(KernelImage, TheLastParagraphMayBeShort) {
+    const KernelFile file = KernelFile().resize(KernelFile::payload_start + 0x1ff1);
+    const auto image = parse_kernel_image(file.bytes());
+    ASSERT_TRUE(image) << image.error().message;
+    EXPECT_EQ(image->payload.size(), 0x1ff1u);
 }
 
 TEST(KernelImage, RefusesHeadersOfImpossibleLength) {

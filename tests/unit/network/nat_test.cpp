@@ -52,8 +52,8 @@ TEST_F(NatTest, TheHostHasAnAddress) {
     EXPECT_EQ(frames.size(), 1u) << "nobody is there";
 }
 
-TEST_F(NatTest, OffersTheGuestAnAddressAndANameServer) {
-    const auto nat = make({.name_server = "192.0.2.53", .forwards = {}});
+TEST_F(NatTest, OffersTheGuestAnAddressANameServerAndAFileToBoot) {
+    const auto nat = make({.name_server = "192.0.2.53", .forwards = {}, .boot_file = "http://10.0.2.2/boot"});
     // DHCP discover (RFC 2131) in UDP from 0.0.0.0:68 to 255.255.255.255:67.
     const Frame dhcp = bytes({1, 1, 6, 0, 1, 2, 3, 4, 0, 0, 0, 0}) + Frame(16) + guest_mac + Frame(10) +
                        Frame(192) + bytes({0x63, 0x82, 0x53, 0x63, 53, 1, 1, 255}) + Frame(60);
@@ -76,6 +76,8 @@ TEST_F(NatTest, OffersTheGuestAnAddressAndANameServer) {
         << "option 6: name server";
     EXPECT_NE(std::ranges::search(offer, bytes({3, 4, 10, 0, 2, 2})).begin(), offer.end())
         << "option 3: router";
+    const std::string text(reinterpret_cast<const char*>(offer.data()), offer.size());
+    EXPECT_NE(text.find("http://10.0.2.2/boot"), std::string::npos);
 }
 
 TEST_F(NatTest, NamesAPortThatIsTaken) {

@@ -11,12 +11,14 @@ std::vector<u8> text(std::string_view t) { return {t.begin(), t.end()}; }
 TEST(NetworkProtocol, CarriesARequest) {
     NetworkRequest request;
     request.nat = {.name_server = "192.0.2.1",
-                   .forwards = {{"127.0.0.1", 2222, 22, false}, {"0.0.0.0", 53, 53, true}}};
+                   .forwards = {{"127.0.0.1", 2222, 22, false}, {"0.0.0.0", 53, 53, true}},
+                   .boot_file = "http://10.0.2.2/boot"};
     request.has_capture = true;
     const auto got = decode_network_request(encode(request));
     ASSERT_TRUE(got);
     EXPECT_EQ(got->nat.name_server, "192.0.2.1");
     EXPECT_EQ(got->nat.forwards, request.nat.forwards);
+    EXPECT_EQ(got->nat.boot_file, "http://10.0.2.2/boot");
     EXPECT_TRUE(got->has_capture);
 }
 

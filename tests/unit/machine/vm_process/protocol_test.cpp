@@ -16,9 +16,12 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                    .command_line = "console=ttyS0 name=\xff\xfe",
                    .debug_exit_port = 0xf4,
                    .test_device = true,
+                   .boot = BootDevice::network,
+                   .boot_menu = true,
                    .kernel_name = "vmlinuz"},
         .has_firmware = true,
         .has_video_bios = true,
+        .has_network_rom = true,
         .has_kernel = true,
         .has_initrd = true,
         .has_debug_console = true,
@@ -38,9 +41,11 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->config.command_line, sent.config.command_line);
     EXPECT_EQ(got->config.debug_exit_port, 0xf4);
     EXPECT_TRUE(got->config.test_device);
+    EXPECT_EQ(got->config.boot, BootDevice::network);
+    EXPECT_TRUE(got->config.boot_menu);
     EXPECT_EQ(got->config.kernel_name, "vmlinuz");
-    EXPECT_TRUE(got->has_firmware && got->has_video_bios && got->has_kernel && got->has_initrd &&
-                got->has_debug_console);
+    EXPECT_TRUE(got->has_firmware && got->has_video_bios && got->has_network_rom && got->has_kernel &&
+                got->has_initrd && got->has_debug_console);
     EXPECT_EQ(got->debugger, StartRequest::Debugger::awaited);
     ASSERT_EQ(got->disks.size(), 2u);
     EXPECT_EQ(got->disks[0].name, "a.img");
@@ -51,7 +56,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->network_cards, sent.network_cards);
     EXPECT_EQ(got->serial_lines, sent.serial_lines);
     EXPECT_FALSE(got->terminal.has_value());
-    EXPECT_EQ(got->descriptor_count(), 13u);
+    EXPECT_EQ(got->descriptor_count(), 14u);
     EXPECT_EQ(decode_start_request(encode(StartRequest{}))->terminal, StartRequest::SerialLine::Port::com1);
 }
 
