@@ -98,6 +98,9 @@ class GuestMemory final : public bus::DmaView {
     // bus::DmaView
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
+    [[nodiscard]] bool locate(GuestPhysical address, u64 length, bool to_write,
+                              std::vector<std::span<std::byte>>& places) const override;
+    void changing(GuestPhysical address, u64 length) override;
 
     // --- code pages (memory/code_pages.hpp). Write access to a page that holds code is never cached in a
     // TLB: whoever is about to write RAM and may hit one calls about_to_write first. Firmware does not

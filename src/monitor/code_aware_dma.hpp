@@ -15,6 +15,11 @@ class CodeAwareDma final : public bus::DmaView {
         return memory_.read(address, into);
     }
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
+    [[nodiscard]] bool locate(GuestPhysical address, u64 length, bool to_write,
+                              std::vector<std::span<std::byte>>& places) const override {
+        return memory_.locate(address, length, to_write, places);
+    }
+    void changing(GuestPhysical address, u64 length) override;
 
  private:
     GuestMemory& memory_;
