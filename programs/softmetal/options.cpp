@@ -99,10 +99,11 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
                                                  {"cdrom", machine::BootDevice::cdrom},
                                                  {"floppy", machine::BootDevice::floppy}}))
         ->default_str("disk");
-    run->add_option("--network", options.network,
-                    "nat: the guest reaches what this computer reaches; none: no network card")
+    run->add_option("--network", options.networks,
+                    "nat: the guest reaches what this computer reaches; switch=NAME: your other guests with "
+                    "the same switch, and nobody else; none: no network card. Repeat it for more cards")
         ->type_name("KIND")
-        ->transform(one_of<NetworkKind>({{"nat", NetworkKind::nat}, {"none", NetworkKind::none}}))
+        ->allow_extra_args(false)
         ->default_str("nat");
     using machine::NetworkCardModel;
     run->add_option("--network-card", options.network_card,
@@ -118,7 +119,7 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("PORTS")
         ->allow_extra_args(false);
     run->add_option("--capture", options.capture,
-                    "Write the network's frames to FILE, for tcpdump and Wireshark")
+                    "Write the first network's frames to FILE, for tcpdump and Wireshark")
         ->type_name("FILE");
     run->add_option("--memory", options.memory, "Guest memory, with a suffix K, M, G or T")
         ->type_name("SIZE")

@@ -11,7 +11,6 @@
 namespace softmetal {
 
 enum class OnReset { restart, exit };
-enum class NetworkKind { none, nat };
 
 struct RunOptions {
     std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
@@ -22,7 +21,7 @@ struct RunOptions {
     std::vector<std::string> images;  // to boot from, whatever they are
     std::vector<std::string> disks, cdroms, floppies;
     machine::BootDevice boot = machine::BootDevice::disk;
-    NetworkKind network = NetworkKind::nat;
+    std::vector<std::string> networks = {"nat"};  // a card each
     machine::NetworkCardModel network_card = machine::NetworkCardModel::virtio;
     std::vector<std::string> forwards;
     std::string capture;  // where the network's frames are written to; empty: nowhere

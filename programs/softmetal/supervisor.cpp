@@ -103,7 +103,7 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
 
     std::vector<int> descriptors = {serial->second.get()};
     descriptors.insert(descriptors.end(), files.begin(), files.end());
-    if (network_) descriptors.push_back(network_->cable());
+    descriptors.insert(descriptors.end(), cables_.begin(), cables_.end());
     machine::StartRequest complete = request;
     host::UniqueFd machines_end;
     if (keeps_last_picture_) {
