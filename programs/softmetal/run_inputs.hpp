@@ -24,8 +24,14 @@ struct RunInputs {
     std::unique_ptr<host::ListeningSocket> vnc;      // none without --vnc
     std::vector<SerialLine> serial_lines;            // as the request has them
     display::VncRequest vnc_request;
-    std::optional<network::NetworkRequest> network;
-    host::UniqueFd capture;  // for it; invalid without --capture
+    /// What is at the other end of each network card's cable: NAT, or the switch of that name.
+    struct Network {
+        std::optional<network::NetworkRequest> nat;
+        std::string switch_name;
+        host::UniqueFd capture;  // invalid without --capture
+        host::UniqueFd address;  // keeps the card's address ours
+    };
+    std::vector<Network> networks;
 };
 
 [[nodiscard]] Result<RunInputs> open_run_inputs(const RunOptions& options);

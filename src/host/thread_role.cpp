@@ -53,7 +53,7 @@ struct Needs {
 
 Needs needs_of(ThreadRole role) {
     switch (role) {
-        case ThreadRole::vcpu: return {"vcpu", {for_messages, for_generated_code}};
+        case ThreadRole::vcpu: return {"vcpu", {for_messages, for_vcpus}};
         case ThreadRole::event_loop: return {"event-loop", {for_messages, for_events}};
         case ThreadRole::block_store: return {"block-store", {for_files}};
         case ThreadRole::screen: return {"screen", {for_messages, for_events}};

@@ -8,7 +8,7 @@
 namespace softmetal::host {
 
 enum class ThreadRole : u8 {
-    vcpu,         // runs the guest: generated code, frames to the network
+    vcpu,         // runs the guest; sends its frames to the network
     event_loop,   // timers, serial port, network, what the parent says
     block_store,  // files of disks
     screen,       // frames for viewers, their keys
