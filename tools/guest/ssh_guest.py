@@ -17,15 +17,15 @@ class SshGuest:
     """Root in the guest whose port 22 is `port` here; `key` is the private key it knows."""
 
     def __init__(self, port, key):
-        self.command = ["ssh", "-q", "-i", str(key), "-p", str(port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                        "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=60", "root@127.0.0.1"]
+        self.command = ["ssh", "-i", str(key), "-p", str(port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                        "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=120", "-o", "ServerAliveInterval=60", "root@127.0.0.1"]
 
     def wait_for(self, seconds):
         """Until the guest lets us in. The port is open long before: it is this computer's."""
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if self.run("true", 30)[0] == 0:
+                if self.run("true", 180)[0] == 0:
                     return
             except SshError:
                 pass
