@@ -56,6 +56,12 @@ struct NetworkCard {
     bus::NetworkLink* link = nullptr;
 };
 
+/// A named item of the firmware configuration device's: "opt/...".
+struct FirmwareFile {
+    std::string name;
+    std::vector<std::byte> content;
+};
+
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {
     std::vector<std::byte> kernel, initrd;  // entered by its boot protocol; firmware begins without one
@@ -72,6 +78,7 @@ struct MachineResources {
     std::vector<bus::BlockStore*> ide_disks = {}, cdroms = {}, floppies = {};
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
     std::vector<NetworkCard> network_cards = {};
+    std::vector<FirmwareFile> firmware_files = {};
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };

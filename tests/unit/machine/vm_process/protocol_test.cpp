@@ -25,6 +25,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
         .has_kernel = true,
         .has_initrd = true,
         .has_debug_console = true,
+        .firmware_files = {"opt/a"},
         .disks = {{"a.img", true}, {"b.img", false, StartRequest::Disk::Attachment::cdrom}},
         .debugger = StartRequest::Debugger::awaited,
         .has_viewer = true,
@@ -49,9 +50,10 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->disks[0].attachment, StartRequest::Disk::Attachment::virtio);
     EXPECT_EQ(got->disks[1].attachment, StartRequest::Disk::Attachment::cdrom);
     EXPECT_TRUE(got->disks[0].read_only);
+    EXPECT_EQ(got->firmware_files, sent.firmware_files);
     EXPECT_TRUE(got->has_viewer);
     EXPECT_EQ(got->network_cards, sent.network_cards);
-    EXPECT_EQ(got->descriptor_count(), 12u);
+    EXPECT_EQ(got->descriptor_count(), 13u);
 }
 
 TEST(Protocol, EndReportArrivesAsItWasSent) {
