@@ -80,6 +80,12 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
                     "BIOS image instead of SeaBIOS; only used where there is no --kernel")
         ->type_name("FILE")
         ->excludes(kernel);
+    run->add_option(
+           "--firmware-file", options.firmware_files,
+           "Give FILE to firmware and guest under this name, such as opt/org.example/settings; repeat "
+           "it for more")
+        ->type_name("NAME=FILE")
+        ->allow_extra_args(false);
     run->add_option("--disk", options.disks,
                     "Raw disk image or block device; ,if=ide makes it an IDE disk instead of a virtio one, "
                     ",readonly protects "

@@ -16,6 +16,7 @@ struct RunOptions {
     std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
     std::optional<std::string> firmware;  // instead of the default
     std::optional<std::string> initrd;
+    std::vector<std::string> firmware_files;   // NAME=FILE
     std::optional<std::string> debug_console;  // a file for what the guest writes to port 0x402
     std::string command_line;
     std::vector<std::string> serial;  // where COM1 and so on lead to; empty: COM1 to the terminal

@@ -234,6 +234,15 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         inputs.files.push_back(std::move(*file));
         inputs.request.has_debug_console = true;
     }
+    for (const std::string& text : options.firmware_files) {
+        const auto equals = text.find('=');
+        if (equals == 0 || equals == text.npos)
+            return fail(fmt::format("--firmware-file: '{}' is not NAME=FILE", text));
+        auto file = host::open_input_file("firmware file", text.substr(equals + 1), host::FileAccess::read);
+        if (!file) return std::unexpected(file.error());
+        inputs.files.push_back(std::move(*file));
+        inputs.request.firmware_files.push_back(text.substr(0, equals));
+    }
     const auto wanted = drives(options);
     if (!wanted) return std::unexpected(wanted.error());
     for (const DriveOption& drive : *wanted) {
@@ -244,7 +253,8 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
     }
     if (auto added = add_networks(options, inputs); !added) return std::unexpected(added.error());
     if (inputs.request.descriptor_count() > host::ControlSocket::maximum_descriptors)
-        return fail(fmt::format("{} disks are too many", wanted->size()));
+        return fail(fmt::format("{} disks and firmware files are too many",
+                                wanted->size() + options.firmware_files.size()));
     if (!options.gdb.empty()) {
         auto gdb = host::ListeningSocket::open(options.gdb);
         if (!gdb) return fail(fmt::format("--gdb: {}", gdb.error().message));

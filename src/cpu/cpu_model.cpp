@@ -18,6 +18,11 @@ constexpr u32 highest_extended_leaf_pentium3 = 0x80000004, highest_extended_leaf
               highest_extended_leaf_amd = 0x80000021;
 constexpr u32 hypervisor_leaf = 0x40000000, hypervisor_clock_leaf = 0x40000010;
 constexpr char hypervisor_signature[] = "SoftmetalVMM";
+// The next place where guests look for hypervisors has KVM's interface, none of whose features are there:
+// Linux drives VMware's pointer only where it knows the hypervisor (Linux:
+// Documentation/virt/kvm/x86/cpuid.rst).
+constexpr u32 kvm_leaf = 0x40000100, kvm_features_leaf = 0x40000101;
+constexpr char kvm_signature[] = "KVMKVMKVM\0\0";
 
 // Leaf 1.
 constexpr u32 edx_apic = 1u << 9, edx_htt = 1u << 28, ecx_osxsave = 1u << 27;
@@ -221,6 +226,8 @@ void CpuModel::add_identity() {
     static_leaf(0x80000008).eax = 48u << 8 | guest_physical_address_bits;
     static_leaf(hypervisor_leaf) = {hypervisor_clock_leaf, text_word(hypervisor_signature),
                                     text_word(hypervisor_signature + 4), text_word(hypervisor_signature + 8)};
+    static_leaf(kvm_leaf) = {kvm_features_leaf, text_word(kvm_signature), text_word(kvm_signature + 4),
+                             text_word(kvm_signature + 8)};
 }
 
 /// The host's cache sizes; private first and second levels, the third shared by all vCPUs.
@@ -264,7 +271,7 @@ void CpuModel::add_clocks() {
 CpuidLeaf CpuModel::cpuid(u32 leaf, u32 subleaf, const CpuState& state, unsigned vcpu_index,
                           bool apic_enabled) const {
     const bool hypervisor_range = leaf >> 28 == 4;
-    const bool known = hypervisor_range ? leaf <= hypervisor_clock_leaf
+    const bool known = hypervisor_range ? leaf <= hypervisor_clock_leaf || leaf == kvm_leaf
                        : leaf >> 31     ? leaf <= highest_extended_leaf()
                                         : leaf <= highest_basic_leaf();
     if (!known) {

@@ -33,6 +33,7 @@
 #include "devices/virtio_console/virtio_console.hpp"
 #include "devices/virtio_net/virtio_net.hpp"
 #include "devices/virtio_rng/virtio_rng.hpp"
+#include "devices/vmware_pointer/vmware_pointer.hpp"
 #include "machine/board_layout.hpp"
 #include "machine/cmos_memory.hpp"
 #include "machine/firmware_files.hpp"
@@ -42,6 +43,7 @@
 #include "machine/split_line.hpp"
 #include "machine/switched_line.hpp"
 #include "machine/video_memory.hpp"
+#include "machine/vmware_backdoor.hpp"
 #include "monitor/code_aware_dma.hpp"
 
 #include <algorithm>
@@ -124,6 +126,8 @@ struct Board::Parts {
     std::unique_ptr<devices::Rtc> rtc;
     A20Gate a20{vcpus};
     std::unique_ptr<devices::I8042> i8042;
+    std::unique_ptr<devices::VmwarePointer> pointer;
+    std::unique_ptr<VmwareBackdoor> vmware_backdoor;
     devices::DebugPort debug_port;
     std::unique_ptr<devices::DebugConsole> debug_console;
     std::unique_ptr<devices::Dma8237> isa_dma;
@@ -234,6 +238,9 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources, devices
         resources.wall_clock_seconds, cmos);
     i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
         isa_irq(layout::keyboard_irq), isa_irq(layout::mouse_irq), a20, platform, clock, timers});
+    pointer = std::make_unique<devices::VmwarePointer>(
+        devices::VmwarePointer::Resources{*i8042, [this] { i8042->wake_mouse_driver(); }});
+    vmware_backdoor = std::make_unique<VmwareBackdoor>(*pointer);
     isa_dma = std::make_unique<devices::Dma8237>(dma);
     if (!resources.floppies.empty()) {
         devices::floppy::Floppy::Resources wires{isa_irq(layout::floppy_irq),
@@ -366,6 +373,7 @@ Result<> Board::Parts::attach_all() {
         {ports, {system_control_port_b, 1}, pit->system_control_b()},
         {ports, {i8042_data_port, 1}, i8042->data_port()},
         {ports, {i8042_command_port, 1}, i8042->command_port()},
+        {ports, {devices::vmware::backdoor_port, 1}, *vmware_backdoor},
         {ports, {layout::debug_port, 1}, this->debug_port},
         {ports, {system_control_port_a, 1}, i8042->system_control_a()},
         {ports, {dma_first_port, devices::Dma8237::first_ports}, isa_dma->first_controller()},
@@ -423,8 +431,9 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (auto r = check_floppies(resources.floppies); !r) return std::unexpected(r.error());
     const auto places = assign_ide_places(resources.ide_disks.size(), resources.cdroms.size());
     if (!places) return std::unexpected(places.error());
-    auto firmware_items =
-        firmware_files(config, {resources.disks.size(), resources.network_cards.size(), *places});
+    auto firmware_items = firmware_files(
+        config, {resources.disks.size(), resources.network_cards.size(), resources.floppies.size(), *places},
+        resources.firmware_files);
     if (!firmware_items) return std::unexpected(firmware_items.error());
     auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);
@@ -441,7 +450,7 @@ GuestMemory& Board::memory() { return *parts_->memory; }
 std::vector<std::unique_ptr<Vcpu>>& Board::vcpus() { return parts_->vcpus; }
 
 bus::Screen& Board::screen() { return *parts_->vga; }
-bus::InputSink& Board::input() { return *parts_->i8042; }
+bus::InputSink& Board::input() { return *parts_->pointer; }
 
 BootScreen Board::show_boot_screen() {
     const u64 base = parts_->vga->read_configuration(devices::pci::reg::base_address0, 4) & ~u64{0x0f};

@@ -13,6 +13,7 @@ namespace softmetal::machine::layout {
 inline constexpr u64 ebda_start = 0x9fc00;  // top of conventional memory
 inline constexpr u64 conventional_end = 0xa0000;
 inline constexpr u64 firmware_start = 0xe0000;  // ACPI tables; the RSDP must lie here (ACPI 6.5, ch. 5.2.5.1)
+inline constexpr u64 smbios_start = 0xf0000;    // where its entry point is looked for (SMBIOS 2.8, ch. 5.2.1)
 inline constexpr u64 firmware_end = 0x10'0000;
 inline constexpr u64 extended_start = 0x10'0000;
 inline constexpr u64 smallest_firmware = 0x10000, largest_firmware = 0x80'0000;

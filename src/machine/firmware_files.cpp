@@ -3,6 +3,7 @@
 #include "machine/acpi/table_loader.hpp"
 #include "machine/board_layout.hpp"
 #include "machine/boot/memory_map.hpp"
+#include "machine/smbios.hpp"
 
 #include <cstring>
 #include <fmt/format.h>
@@ -69,12 +70,14 @@ std::vector<u8> number(u64 value) {
 
 }  // namespace
 
-Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const BootSources& sources) {
+Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const BootSources& sources,
+                                           std::span<const FirmwareFile> more) {
     constexpr u64 boot_menu_milliseconds = 10'000;  // for a person to see the screen and press Escape
     devices::FwCfgItems items({.ram_bytes = config.memory_bytes,
                                .cpus = static_cast<u16>(config.cpus),
                                .boot_menu = config.boot_menu});
-    const acpi::TableImage tables = acpi::build_tables(config.cpus);
+    const acpi::TableImage tables = acpi::build_tables({config.cpus, sources.floppies != 0});
+    const SmbiosTables smbios = build_smbios({.memory_bytes = config.memory_bytes, .cpus = config.cpus});
     const struct {
         const char* name;
         std::vector<u8> content;
@@ -83,6 +86,8 @@ Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const Bo
         {acpi::tables_file, to_u8(tables.tables)},
         {acpi::rsdp_file, to_u8(tables.rsdp)},
         {acpi::loader_file, to_u8(acpi::loader_script(tables))},
+        {"etc/smbios/smbios-anchor", to_u8(smbios.entry_point)},
+        {"etc/smbios/smbios-tables", to_u8(smbios.structures)},
         {"bootorder", boot_order(config.boot, sources)},
         {"etc/boot-menu-wait", number(boot_menu_milliseconds)},
         // The BIOS' screen and keyboard are on the first serial port, too.
@@ -90,6 +95,9 @@ Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const Bo
     };
     for (const auto& file : files)
         if (auto added = items.add_file(file.name, file.content); !added)
+            return std::unexpected(added.error());
+    for (const FirmwareFile& file : more)
+        if (auto added = items.add_file(file.name, to_u8(file.content)); !added)
             return std::unexpected(added.error());
     return items;
 }

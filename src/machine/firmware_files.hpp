@@ -7,13 +7,14 @@
 
 namespace softmetal::machine {
 
-/// What there is to boot from; there may be a floppy disk besides.
+/// What there is to boot from.
 struct BootSources {
-    std::size_t virtio_disks = 0, network_cards = 0;
+    std::size_t virtio_disks = 0, network_cards = 0, floppies = 0;
     IdePlaces ide = {};
 };
 
 [[nodiscard]] Result<devices::FwCfgItems> firmware_files(const MachineConfig& config,
-                                                         const BootSources& sources);
+                                                         const BootSources& sources,
+                                                         std::span<const FirmwareFile> more = {});
 
 }  // namespace softmetal::machine

@@ -9,6 +9,8 @@
 #include "machine/boot/entry_state.hpp"
 #include "machine/boot/kernel_loader.hpp"
 #include "machine/engine_choice.hpp"
+#include "machine/smbios.hpp"
+#include "machine/vmware_backdoor.hpp"
 #include "monitor/register_dump.hpp"
 #include "monitor/run_loop.hpp"
 
@@ -37,8 +39,12 @@ Result<> check(const MachineConfig& config) {
 Result<> boot_kernel(Board& board, const MachineConfig& config, const MachineResources& resources) {
     GuestMemory& memory = board.memory();
     if (auto r = board.hand_over_as_firmware(); !r) return r;
-    const auto rsdp = acpi::install_tables(memory, config.cpus);
+    const auto rsdp = acpi::install_tables(memory, {config.cpus, !resources.floppies.empty()});
     if (!rsdp) return std::unexpected(rsdp.error());
+    if (auto r = install_smbios(
+            memory, {.memory_bytes = config.memory_bytes, .cpus = config.cpus, .has_firmware = false});
+        !r)
+        return r;
     const auto entry = load_kernel(memory, {.kernel = resources.kernel,
                                             .initrd = resources.initrd,
                                             .command_line = config.command_line,
@@ -124,6 +130,7 @@ struct Machine::Parts final : bus::PlatformControl {
         host::enter_thread_role(host::ThreadRole::vcpu);
         const host::FaultStack fault_stack;
         Vcpu& vcpu = *board->vcpus()[index];
+        const VmwareBackdoor::Caller caller(vcpu);
         try {
             if (monitor::run_vcpu(vcpu, *engines[index], gate, &*debug) == monitor::RunEnd::shutdown)
                 end_with({.reason = EndReason::triple_fault,

@@ -57,6 +57,12 @@ struct NetworkCard {
     bus::NetworkLink* link = nullptr;
 };
 
+/// A named item of the firmware configuration device's: "opt/...".
+struct FirmwareFile {
+    std::string name;
+    std::vector<std::byte> content;
+};
+
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {
     std::vector<std::byte> kernel, initrd;  // entered by its boot protocol; firmware begins without one
@@ -75,6 +81,7 @@ struct MachineResources {
     /// COM1 to COM4; none: no such port, but for COM1, which leads nowhere then.
     std::array<bus::ByteStream*, 4> serial_ports = {};
     bus::ByteStream* virtio_console = nullptr;  // none: no such device
+    std::vector<FirmwareFile> firmware_files = {};
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };

@@ -20,6 +20,7 @@
 #include "devices/rtc/rtc.hpp"
 #include "devices/uart16550/uart16550.hpp"
 #include "devices/vga/vga.hpp"
+#include "devices/vmware_pointer/vmware_pointer.hpp"
 #include "input.hpp"
 
 namespace softmetal::fuzz {
@@ -603,6 +604,41 @@ class E1000Subject final : public Subject, private bus::IoHandler {
     std::unique_ptr<E1000> device_;
 };
 
+/// A read's offset is the backdoor's command; what was last written is the other registers.
+class VmwarePointerSubject final : public DeviceSubject<VmwarePointer>,
+                                   private bus::IoHandler,
+                                   private bus::InputSink {
+ public:
+    VmwarePointerSubject() { device = std::make_unique<VmwarePointer>(resources()); }
+    std::vector<bus::IoHandler*> registers() override { return {this}; }
+    u64 register_bytes() const override { return vmware::command::pointer_restrict + 1; }
+    void disturb(u8 how) override {
+        device->pointer({.x = how, .y = 3, .width = static_cast<u16>(how / 2), .height = 4, .buttons = how});
+    }
+
+ private:
+    VmwarePointer::Resources resources() {
+        return {*this, [] {}};
+    }
+    Result<std::unique_ptr<VmwarePointer>> make(const bus::SavedState& state) override {
+        return VmwarePointer::restore(resources(), state);
+    }
+    u64 read_io(u64 offset, unsigned) override {
+        VmwarePointerChip::Registers r{vmware::magic, parameter_, static_cast<u32>(offset), 0};
+        if (!device->call(r)) return 0;
+        return r.eax;
+    }
+    void write_io(u64, unsigned, u64 value) override {
+        constexpr std::array known = {vmware::pointer::enable, vmware::pointer::disable,
+                                      vmware::pointer::request_absolute, vmware::pointer::request_relative};
+        parameter_ = value % 16 < known.size() ? known[value % 16] : static_cast<u32>(value);
+    }
+    void key(bus::Key, bool) override {}
+    void pointer(const bus::PointerState&) override {}
+
+    u32 parameter_ = vmware::pointer::enable;
+};
+
 template <class S>
 std::unique_ptr<Subject> make_subject() {
     return std::make_unique<S>();
@@ -629,7 +665,8 @@ const std::vector<MakeSubject>& subjects() {
                                                  make_subject<VgaSubject>,
                                                  make_subject<E1000Subject>,
                                                  make_subject<DmaSubject>,
-                                                 make_subject<FloppySubject>};
+                                                 make_subject<FloppySubject>,
+                                                 make_subject<VmwarePointerSubject>};
     return all;
 }
 

@@ -101,6 +101,12 @@ void I8042::pointer(const bus::PointerState& state) {
     update_outputs();
 }
 
+void I8042::wake_mouse_driver() {
+    const std::lock_guard lock(mutex_);
+    chip_.mouse_reports_nothing();
+    update_outputs();
+}
+
 void I8042::deliver() {
     {
         const std::lock_guard lock(mutex_);

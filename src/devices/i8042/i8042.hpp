@@ -43,6 +43,8 @@ class I8042 final : public bus::Device, public bus::InputSink {
     // side; saved state knows them only once they are typed.
     void key(bus::Key key, bool down) override;
     void pointer(const bus::PointerState& state) override;
+    /// The mouse's driver is interrupted by a packet without movement. Any thread.
+    void wake_mouse_driver();
 
     [[nodiscard]] std::string_view name() const override { return "i8042"; }
     void reset() override;

@@ -48,6 +48,7 @@ class I8042Chip {
     void key(bus::Key key, bool down) { keyboard_.key(key, down); }
     [[nodiscard]] bool takes_keys() const { return keyboard_.has_room(); }
     void pointer(const bus::PointerState& state) { mouse_.pointer(state); }
+    void mouse_reports_nothing() { mouse_.report_nothing(); }
     /// The output register is free, and there is something for it.
     [[nodiscard]] bool wants_delivery() const;
     void deliver();

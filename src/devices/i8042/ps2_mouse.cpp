@@ -106,6 +106,10 @@ void Ps2Mouse::pointer(const bus::PointerState& p) {
     state_.reported_buttons = state_.buttons;
 }
 
+void Ps2Mouse::report_nothing() {
+    if (state_.reporting && !state_.remote && state_.packets.empty()) append_packet(state_.packets);
+}
+
 bool Ps2Mouse::has_news() const {
     return state_.x || state_.y || (state_.wheel && state_.id != id::standard) ||
            state_.buttons != state_.reported_buttons;

@@ -30,6 +30,8 @@ class Ps2Mouse {
     void write(u8 value);
     /// It moves as far as the pointer did on the picture.
     void pointer(const bus::PointerState& pointer);
+    /// A packet that says nothing, unless one waits already: a driver learns elsewhere what has happened.
+    void report_nothing();
     [[nodiscard]] bool has_byte() const;
     [[nodiscard]] u8 take_byte();
 

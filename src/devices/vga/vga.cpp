@@ -1,6 +1,7 @@
 #include "devices/vga/vga.hpp"
 
 #include "devices/state_reader.hpp"
+#include "devices/vga/edid.hpp"
 #include "devices/vga/vga_picture.hpp"
 
 #include <algorithm>
@@ -145,6 +146,10 @@ void Vga::write_memory(u64 offset, unsigned width, u64 value) {
 }
 
 u64 Vga::read_registers(u64 offset, unsigned width) {
+    static const auto monitor = edid();
+    if (offset < mmio::edid_end)
+        return by_bytes(
+            width, [&](unsigned i) { return offset + i < monitor.size() ? monitor[offset + i] : u8{0}; });
     constexpr u64 first_port = port::attribute - port::first;
     if (offset >= mmio::ports && offset < mmio::ports_end)
         return ports_.read_io(offset - mmio::ports + first_port, width);

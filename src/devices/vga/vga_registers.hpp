@@ -102,6 +102,7 @@ inline constexpr u32 bank_bytes = 64 * 1024;
 /// Base address 2, as QEMU's docs/specs/standard-vga lays it out.
 namespace mmio {
 inline constexpr u64 size = 0x1000;
+inline constexpr u64 edid_end = 0x400;                  // from 0 on, read
 inline constexpr u64 ports = 0x400, ports_end = 0x420;  // ports 0x3c0 to 0x3df, by bytes
 inline constexpr u64 dispi = 0x500, dispi_end = dispi + 2 * u64{dispi::count};
 inline constexpr u64 extension_size = 0x600;  // 32 bits, read

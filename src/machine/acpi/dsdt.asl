@@ -127,8 +127,36 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                 })
             }
 
+            // The PIIX's IDE channels: two with two drives each.
+            Device (IDE)
+            {
+                Name (_ADR, 0x00010001)
+                Device (PRI)
+                {
+                    Name (_ADR, 0)
+                    Device (MST) { Name (_ADR, 0) }
+                    Device (SLV) { Name (_ADR, 1) }
+                }
+                Device (SEC)
+                {
+                    Name (_ADR, 1)
+                    Device (MST) { Name (_ADR, 0) }
+                    Device (SLV) { Name (_ADR, 1) }
+                }
+            }
+
+            // The firmware configuration device, by the name that its drivers know (QEMU: docs/specs/fw_cfg).
+            Device (FWCF)
+            {
+                Name (_HID, "QEMU0002")
+                Name (_CRS, ResourceTemplate ()
+                {
+                    IO (Decode16, 0x510, 0x510, 1, 12)
+                })
+            }
+
             // Ports that are taken and belong to no other device: system control B and A, POST codes,
-            // firmware configuration, power management.
+            // power management.
             Device (MBRD)
             {
                 Name (_HID, EisaId ("PNP0C02"))
@@ -137,7 +165,6 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                     IO (Decode16, 0x61, 0x61, 1, 1)
                     IO (Decode16, 0x80, 0x80, 1, 1)
                     IO (Decode16, 0x92, 0x92, 1, 1)
-                    IO (Decode16, 0x510, 0x510, 1, 12)
                     IO (Decode16, 0x600, 0x600, 1, 64)
                 })
             }

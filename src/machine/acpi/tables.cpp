@@ -12,6 +12,7 @@ namespace softmetal::machine::acpi {
 namespace {
 
 #include "machine/acpi/dsdt.hex"
+#include "machine/acpi/floppy.hex"
 
 constexpr u32 rsdp_size = 36, rsdp_checksum = 8, rsdp_extended_checksum = 32, rsdp_version_1_size = 20;
 constexpr u32 header_size = 36, header_checksum = 9;
@@ -126,7 +127,7 @@ std::vector<std::byte> root_table_64(std::span<const u64> tables) {
 
 }  // namespace
 
-TableImage build_tables(unsigned cpus) {
+TableImage build_tables(const Board& board) {
     using Part = TableImage::Part;
     TableImage image;
     const auto place = [&](std::span<const std::byte> table) {
@@ -147,7 +148,9 @@ TableImage build_tables(unsigned cpus) {
     const u32 fadt_at = place_with_pointers(fadt(facs_at, dsdt_at));
     for (u32 field : {fadt_facs, fadt_dsdt}) pointer(fadt_at + field, 4);
     for (u32 field : {fadt_facs_64, fadt_dsdt_64}) pointer(fadt_at + field, 8);
-    const std::vector<u64> tables = {fadt_at, place(madt(cpus)), place(processor_table(cpus)), place(hpet())};
+    std::vector<u64> tables = {fadt_at, place(madt(board.cpus)), place(processor_table(board.cpus)),
+                               place(hpet())};
+    if (board.has_floppies) tables.push_back(place(std::as_bytes(std::span(floppy_aml_code))));
     const u32 rsdt = place_with_pointers(root_table_32(tables));
     const u32 xsdt = place_with_pointers(root_table_64(tables));
     for (u32 i = 0; i < tables.size(); i++) {
@@ -182,13 +185,13 @@ void move_to(TableImage& image, u64 base) {
 
 }  // namespace
 
-Result<GuestPhysical> install_tables(bus::DmaView& memory, unsigned cpus) {
+Result<GuestPhysical> install_tables(bus::DmaView& memory, const Board& board) {
     const GuestPhysical base{layout::firmware_start};
     const GuestPhysical tables = base + align_up(rsdp_size, table_alignment);
-    TableImage image = build_tables(cpus);
+    TableImage image = build_tables(board);
     move_to(image, tables.value);
-    if (tables.value + image.tables.size() > layout::firmware_end)
-        return fail(fmt::format("the ACPI tables of {} processors do not fit below 1 MiB", cpus));
+    if (tables.value + image.tables.size() > layout::smbios_start)
+        return fail(fmt::format("the ACPI tables of {} processors do not fit below 1 MiB", board.cpus));
     if (!memory.write(base, image.rsdp) || !memory.write(tables, image.tables))
         return fail("guest memory is too small to hold the ACPI tables");
     return base;

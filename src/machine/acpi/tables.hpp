@@ -1,5 +1,5 @@
-// The board's ACPI tables (ACPI 6.5, ch. 5.2): RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, DSDT and an SSDT of
-// the processors.
+// The board's ACPI tables (ACPI 6.5, ch. 5.2): RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, DSDT, an SSDT of
+// the processors and, where there are floppy drives, one of their controller.
 #pragma once
 
 #include "base/address.hpp"
@@ -33,9 +33,15 @@ struct TableImage {
 };
 inline constexpr u32 table_alignment = 64;  // what the FACS asks for
 
-[[nodiscard]] TableImage build_tables(unsigned cpus);
+/// In what boards differ.
+struct Board {
+    unsigned cpus = 1;
+    bool has_floppies = false;
+};
+
+[[nodiscard]] TableImage build_tables(const Board& board);
 
 /// Writes them where firmware keeps them; yields the RSDP's address.
-[[nodiscard]] Result<GuestPhysical> install_tables(bus::DmaView& memory, unsigned cpus);
+[[nodiscard]] Result<GuestPhysical> install_tables(bus::DmaView& memory, const Board& board);
 
 }  // namespace softmetal::machine::acpi

@@ -86,6 +86,7 @@ std::vector<u8> encode(const StartRequest& request) {
          {"has_kernel", request.has_kernel},
          {"has_initrd", request.has_initrd},
          {"has_debug_console", request.has_debug_console},
+         {"firmware_files", request.firmware_files},
          {"disks", disks},
          {"network_cards", cards},
          {"serial_lines", serial_lines},
@@ -123,6 +124,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         request.has_viewer = message.at("has_viewer").get<bool>();
         request.has_initrd = message.at("has_initrd").get<bool>();
         request.has_debug_console = message.at("has_debug_console").get<bool>();
+        request.firmware_files = message.at("firmware_files").get<std::vector<std::string>>();
         for (const json& card : message.at("network_cards")) {
             const auto model = checked(card.at("model"), NetworkCardModel::e1000);
             if (!model) return std::nullopt;

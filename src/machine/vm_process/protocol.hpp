@@ -15,8 +15,8 @@ namespace softmetal::machine {
 
 /// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
 /// the firmware, the video BIOS, the network cards' option ROM, the kernel, the initrd and the file for the
-/// debug console's output, the disks, the cables of the network cards, and a viewer's socket and surface
-/// where there is one from the beginning.
+/// debug console's output, the firmware configuration device's files, the disks, the cables of the network
+/// cards, and a viewer's socket and surface where there is one from the beginning.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
@@ -27,6 +27,7 @@ struct StartRequest {
     MachineConfig config;
     bool has_firmware = false, has_video_bios = false, has_network_rom = false, has_kernel = false;
     bool has_initrd = false, has_debug_console = false;
+    std::vector<std::string> firmware_files;  // their names
     std::vector<Disk> disks;
     /// Can a debugger be attached, and does the machine wait for one before it runs?
     enum class Debugger : u8 { none, allowed, awaited };
@@ -51,7 +52,8 @@ struct StartRequest {
     [[nodiscard]] std::size_t descriptor_count() const {
         return 1 + std::size_t{has_firmware} + std::size_t{has_video_bios} + std::size_t{has_network_rom} +
                std::size_t{has_kernel} + std::size_t{has_initrd} + std::size_t{has_debug_console} +
-               disks.size() + network_cards.size() + serial_lines.size() + (has_viewer ? 2 : 0);
+               firmware_files.size() + disks.size() + network_cards.size() + serial_lines.size() +
+               (has_viewer ? 2 : 0);
     }
 };
 

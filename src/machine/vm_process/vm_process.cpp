@@ -132,6 +132,11 @@ class VmProcess {
             debug_console_ = std::make_unique<LogFile>(std::move(order_.descriptors[next++]));
             resources.debug_console = &*debug_console_;
         }
+        for (const std::string& name : request.firmware_files) {
+            auto content = read_file(next++, name.c_str());
+            if (!content) return std::unexpected(content.error());
+            resources.firmware_files.push_back({name, std::move(*content)});
+        }
         auto disks = OpenDisks::create(request.disks,
                                        std::span(order_.descriptors).subspan(next, request.disks.size()));
         if (!disks) return std::unexpected(disks.error());

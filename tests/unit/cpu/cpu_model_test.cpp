@@ -139,6 +139,9 @@ TEST_F(CpuModelTest, HypervisorSignature) {
     EXPECT_EQ(text, "SoftmetalVMM");
     EXPECT_EQ(l.eax, 0x40000010u);
     EXPECT_EQ(leaf(0x40000001).eax, 0u);
+    EXPECT_EQ(leaf(0x40000100).eax, 0x40000101u);
+    EXPECT_EQ(leaf(0x40000100).edx, u32{'M'}) << "KVMKVMKVM";
+    EXPECT_EQ(leaf(0x40000101).eax, 0u) << "without any features";
 }
 
 TEST_F(CpuModelTest, LeavesBeyondTheHighest) {

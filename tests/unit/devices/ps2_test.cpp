@@ -129,6 +129,15 @@ TEST_F(Mouse, ReportsMovementUpwardsAndButtons) {
     EXPECT_FALSE(mouse.has_byte());
 }
 
+TEST_F(Mouse, WakesItsDriverWithoutMoving) {
+    mouse.report_nothing();
+    EXPECT_FALSE(mouse.has_byte()) << "nobody listens";
+    EXPECT_EQ(ask(mouse, {0xf4}), Bytes{0xfa});
+    mouse.report_nothing();
+    mouse.report_nothing();
+    EXPECT_EQ(all(mouse), (Bytes{0x08, 0, 0}));
+}
+
 TEST_F(Mouse, LosesNoClick) {
     at(100, 100);
     EXPECT_EQ(ask(mouse, {0xf4}), (Bytes{0xfa}));

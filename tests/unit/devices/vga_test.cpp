@@ -518,6 +518,22 @@ struct Card : Test {
     }
 };
 
+TEST_F(Card, HasAMonitorThatLikes1024By768) {
+    map();
+    std::vector<u8> edid;
+    for (u64 i = 0; i < 128; i++) edid.push_back(static_cast<u8>(memory.read(0xe100'0000 + i, 1)));
+    EXPECT_EQ(memory.read(0xe100'0000, 4), 0xffff'ff00u);
+    EXPECT_EQ(memory.read(0xe100'0080, 4), 0u) << "no extension";
+    unsigned sum = 0;
+    for (const u8 byte : edid) sum += byte;
+    EXPECT_EQ(sum & 0xff, 0u);
+    EXPECT_EQ(edid[54] | edid[55] << 8, 6500);  // 65 MHz
+    EXPECT_EQ(edid[56] | (edid[58] & 0xf0) << 4, 1024);
+    EXPECT_EQ(edid[59] | (edid[61] & 0xf0) << 4, 768);
+    EXPECT_EQ((edid[52] + 31) * 8, 1920) << "the last standard timing";
+    EXPECT_EQ(std::string(edid.begin() + 77, edid.begin() + 87), "Softmetal\n");
+}
+
 TEST_F(Card, PlacesItsMemory) {
     EXPECT_EQ(vga->read_configuration(0, 4), 0x1111'1234u);
     vga->write_configuration(0x10, 4, ~0u);

@@ -46,7 +46,7 @@ struct AcpiTables : testing::Test {
     static std::string signature(const Bytes& b) { return {b.begin(), b.begin() + 4}; }
 
     void SetUp() override {
-        const auto rsdp_address = install_tables(*memory, cpus);
+        const auto rsdp_address = install_tables(*memory, {.cpus = cpus});
         ASSERT_TRUE(rsdp_address) << rsdp_address.error().message;
         ASSERT_GE(rsdp_address->value, 0xe0000u);
         ASSERT_LT(rsdp_address->value, 0x100000u);
@@ -173,13 +173,24 @@ TEST_F(AcpiTables, DsdtAgreesWithTheBoard) {
     EXPECT_FALSE(std::ranges::search(dsdt, window).empty());
 }
 
+TEST(AcpiFloppy, IsNamedWhereThereIsOne) {
+    const auto names_it = [](bool has_floppies) {
+        const std::vector<std::byte> tables = build_tables({.cpus = 1, .has_floppies = has_floppies}).tables;
+        const std::string text(reinterpret_cast<const char*>(tables.data()), tables.size());
+        static_assert(layout::floppy_dma == 2);  // which a mask names (ACPI 6.5, table 6.36)
+        return text.contains("FDC0") && text.contains("\x2a\x04");
+    };
+    EXPECT_TRUE(names_it(true));
+    EXPECT_FALSE(names_it(false));
+}
+
 /// What firmware does with the loader's files: the tables must come out as they are installed without it.
 TEST(AcpiLoader, FirmwareArrivesAtTheSameTables) {
     const auto memory = *GuestMemory::create(2u << 20);
-    const auto rsdp = install_tables(*memory, 2);
+    const auto rsdp = install_tables(*memory, {.cpus = 2});
     ASSERT_TRUE(rsdp);
     const u64 tables = rsdp->value + 64;
-    TableImage image = build_tables(2);
+    TableImage image = build_tables({.cpus = 2});
     std::map<std::string, std::pair<std::vector<std::byte>*, u64>> files = {
         {rsdp_file, {&image.rsdp, rsdp->value}}, {tables_file, {&image.tables, tables}}};
     const auto script = loader_script(image);
@@ -221,9 +232,9 @@ TEST(AcpiLoader, FirmwareArrivesAtTheSameTables) {
 
 TEST(AcpiInstall, FitsTheLargestBoardAndRefusesBeyond) {
     const auto memory = *GuestMemory::create(2u << 20);
-    EXPECT_TRUE(install_tables(*memory, layout::maximum_cpus));
+    EXPECT_TRUE(install_tables(*memory, {layout::maximum_cpus, true}));
     const auto tiny = *GuestMemory::create(64u << 10);
-    EXPECT_FALSE(install_tables(*tiny, 1));
+    EXPECT_FALSE(install_tables(*tiny, {}));
 }
 
 }  // namespace

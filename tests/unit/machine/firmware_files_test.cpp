@@ -23,7 +23,7 @@ std::string file(const devices::FwCfgItems& items, std::string_view name) {
 
 std::string boot_order(BootDevice first) {
     const auto items =
-        firmware_files({.memory_bytes = 64u << 20, .boot = first}, {1, 1, *assign_ide_places(1, 1)});
+        firmware_files({.memory_bytes = 64u << 20, .boot = first}, {1, 1, 1, *assign_ide_places(1, 1)});
     return file(*items, "bootorder");
 }
 
@@ -35,6 +35,13 @@ TEST(FirmwareFiles, BootOrderBeginsWithWhatIsAskedFor) {
     EXPECT_EQ(boot_order(BootDevice::cdrom).find("/pci@i0cf8/ide@1,1/drive@1/disk@0"), 0u);
     EXPECT_EQ(boot_order(BootDevice::floppy).find("/pci@i0cf8/isa@1/fdc"), 0u);
     EXPECT_EQ(boot_order(BootDevice::network).find("/pci@i0cf8/ethernet@1c"), 0u);
+}
+
+TEST(FirmwareFiles, OthersCanBeAdded) {
+    const std::vector<FirmwareFile> more = {{"opt/a", {std::byte{'x'}}}};
+    EXPECT_EQ(file(*firmware_files({.memory_bytes = 64u << 20}, {}, more), "opt/a"), "x");
+    const std::vector<FirmwareFile> taken = {{"bootorder", {}}};
+    EXPECT_FALSE(firmware_files({.memory_bytes = 64u << 20}, {}, taken));
 }
 
 TEST(FirmwareFiles, TheMenuIsAskedFor) {

@@ -25,6 +25,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
         .has_kernel = true,
         .has_initrd = true,
         .has_debug_console = true,
+        .firmware_files = {"opt/a"},
         .disks = {{"a.img", true}, {"b.img", false, StartRequest::Disk::Attachment::cdrom}},
         .debugger = StartRequest::Debugger::awaited,
         .has_viewer = true,
@@ -52,11 +53,12 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->disks[0].attachment, StartRequest::Disk::Attachment::virtio);
     EXPECT_EQ(got->disks[1].attachment, StartRequest::Disk::Attachment::cdrom);
     EXPECT_TRUE(got->disks[0].read_only);
+    EXPECT_EQ(got->firmware_files, sent.firmware_files);
     EXPECT_TRUE(got->has_viewer);
     EXPECT_EQ(got->network_cards, sent.network_cards);
     EXPECT_EQ(got->serial_lines, sent.serial_lines);
     EXPECT_FALSE(got->terminal.has_value());
-    EXPECT_EQ(got->descriptor_count(), 14u);
+    EXPECT_EQ(got->descriptor_count(), 15u);
     EXPECT_EQ(decode_start_request(encode(StartRequest{}))->terminal, StartRequest::SerialLine::Port::com1);
 }
 
