@@ -87,7 +87,8 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("NAME=FILE")
         ->allow_extra_args(false);
     run->add_option("--disk", options.disks,
-                    "Raw disk image or block device; ,if=ide makes it an IDE disk instead of a virtio one, "
+                    "Raw disk image, block device, or nbd://HOST/EXPORT or nbd+unix:///EXPORT?socket=PATH; "
+                    ",if=ide makes it an IDE disk instead of a virtio one, "
                     ",readonly protects "
                     "it; repeat it for more disks")
         ->type_name("FILE")

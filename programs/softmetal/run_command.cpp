@@ -122,9 +122,6 @@ int run_command(const RunOptions& options) {
         complain(fmt::format("--screenshot: cannot write to '{}'", options.screenshot));
         return exit_codes::usage;
     }
-    std::vector<int> files;
-    for (const host::UniqueFd& file : inputs->files) files.push_back(file.get());
-
     auto supervisor = Supervisor::create();
     if (!supervisor) {
         complain(supervisor.error().message);
@@ -162,10 +159,16 @@ int run_command(const RunOptions& options) {
     }
     std::vector<std::string> failures;  // of all lives of the machine: a restart does not undo them
     for (;;) {
+        std::vector<int> files;
+        for (const host::UniqueFd& file : inputs->files) files.push_back(file.get());
         auto end = (*supervisor)->run(inputs->request, files);
         if (end && end->report)
             failures.insert(failures.end(), end->report->failures.begin(), end->report->failures.end());
-        if (end && is_reset(*end) && options.on_reset == OnReset::restart) continue;
+        if (end && is_reset(*end) && options.on_reset == OnReset::restart) {
+            const auto connected = inputs->connect_again();
+            if (connected) continue;
+            end = std::unexpected(connected.error());
+        }
         (*supervisor)->restore_terminal();
         if (!end) {
             complain(end.error().message);

@@ -1,6 +1,7 @@
 #include "run_inputs.hpp"
 
 #include "control_door.hpp"
+#include "disk/nbd_address.hpp"
 #include "display/keyboard_layout.hpp"
 #include "drive_options.hpp"
 #include "host/abstract_socket.hpp"
@@ -180,6 +181,15 @@ Result<> add_serial_lines(const RunOptions& options, RunInputs& inputs) {
 
 }  // namespace
 
+Result<> RunInputs::connect_again() {
+    for (auto& [index, drive] : connections) {
+        auto connected = open_drive(drive);
+        if (!connected) return std::unexpected(connected.error());
+        files[index] = std::move(*connected);
+    }
+    return {};
+}
+
 Result<RunInputs> open_run_inputs(const RunOptions& options) {
     RunInputs inputs;
     machine::MachineConfig& config = inputs.request.config;
@@ -248,8 +258,13 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
     for (const DriveOption& drive : *wanted) {
         auto disk = open_drive(drive);
         if (!disk) return std::unexpected(disk.error());
+        std::optional<std::string> nbd_export;
+        if (is_on_server(drive)) {
+            nbd_export = disk::parse_nbd_address(drive.path)->export_name;
+            inputs.connections.emplace_back(inputs.files.size(), drive);
+        }
         inputs.files.push_back(std::move(*disk));
-        inputs.request.disks.push_back({drive.path, drive.read_only, drive.attachment});
+        inputs.request.disks.push_back({drive.path, drive.read_only, drive.attachment, nbd_export});
     }
     if (auto added = add_networks(options, inputs); !added) return std::unexpected(added.error());
     if (inputs.request.descriptor_count() > host::ControlSocket::maximum_descriptors)

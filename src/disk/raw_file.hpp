@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/result.hpp"
-#include "bus/backends/block_store.hpp"
+#include "disk/host_store.hpp"
 #include "disk/worker_pool.hpp"
 #include "host/file_io.hpp"
 #include "host/unique_fd.hpp"
@@ -14,7 +14,7 @@
 
 namespace softmetal::disk {
 
-class RawFile final : public bus::BlockStore {
+class RawFile final : public HostStore {
  public:
     static constexpr u64 sector = 512;
 
@@ -32,9 +32,7 @@ class RawFile final : public bus::BlockStore {
     void discard(u64 offset, u64 length, Completion done) override;
     void write_zeroes(u64 offset, u64 length, bool may_unmap, Completion done) override;
 
-    /// What the host refused first, "cannot write: No space left on device"; empty where it refused nothing.
-    /// The guest has seen an I/O error and cannot know why.
-    [[nodiscard]] std::string first_failure() const;
+    [[nodiscard]] std::string first_failure() const override;
 
  private:
     RawFile(host::UniqueFd fd, u64 size, bool read_only)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-FORBIDDEN = ["open", "open for writing", "create a file", "list the root directory", "connect", "connect locally", "execve", "fork", "ptrace",
+FORBIDDEN = ["open", "open for writing", "create a file", "list the root directory", "connect", "connect locally", "send to an address", "hand a descriptor on", "execve", "fork", "ptrace",
              "signal the parent", "signal a thread of the parent", "signal through a descriptor", "process descriptor",
              "read the parent's memory", "limits of the parent", "kernel events", "kernel programs", "io_uring", "mount",
              "new namespaces", "keys", "priority"]
