@@ -2,7 +2,6 @@
 
 #include "host/byte_socket.hpp"
 #include "host/child_process.hpp"
-#include "host/control_socket.hpp"
 
 #include <array>
 #include <filesystem>
@@ -34,8 +33,8 @@ Result<std::unique_ptr<host::ListeningSocket>> open_control_socket(const std::st
 
 Result<std::unique_ptr<ControlDoor>> ControlDoor::create(host::EventLoop& loop,
                                                          std::unique_ptr<host::ListeningSocket> listener,
-                                                         AttachViewer attach_viewer) {
-    std::unique_ptr<ControlDoor> door(new ControlDoor(loop, std::move(listener), std::move(attach_viewer)));
+                                                         Machine machine) {
+    std::unique_ptr<ControlDoor> door(new ControlDoor(loop, std::move(listener), std::move(machine)));
     auto watch =
         loop.watch(door->listener_->fd(), {.read = true}, [d = door.get()](host::Readiness) { d->let_in(); });
     if (!watch) return std::unexpected(watch.error());
@@ -50,28 +49,43 @@ void ControlDoor::let_in() {
     if (!socket.valid() || visitors_.size() >= most_visitors) return;
     Visitor& visitor = visitors_.emplace_back(std::move(socket));
     auto watch = loop_.watch(visitor.socket.get(), {.read = true},
-                             [this, &visitor](host::Readiness) { answer(visitor); });
+                             [this, &visitor](host::Readiness) { hear(visitor); });
     if (watch)
         visitor.watch = std::move(*watch);
     else
         visitors_.pop_back();
 }
 
-void ControlDoor::answer(Visitor& visitor) {
-    std::array<u8, 1> request{};
+void ControlDoor::hear(Visitor& visitor) {
+    std::array<u8, 1 + sizeof(u64)> request{};
     const host::Transfer got = host::receive_now(visitor.socket.get(), request);
     if (got.status == host::TransferStatus::again) return;
-    if (got.status == host::TransferStatus::moved &&
-        display::ControlRequest{request[0]} == display::ControlRequest::view_screen) {
-        host::ControlSocket conversation(std::move(visitor.socket));
-        if (auto viewer = attach_viewer_()) {
-            const std::array descriptors = {viewer->fd(), viewer->surface().fd()};
-            [[maybe_unused]] const auto sent = conversation.send(request, descriptors);
-        }
-    }
+    if (got.status == host::TransferStatus::moved)
+        answer(std::span(request).first(got.count), host::ControlSocket(std::move(visitor.socket)));
     visitor.watch->set_interest({});
     visitor.socket = host::UniqueFd();
     visitor.done = true;
+}
+
+void ControlDoor::answer(std::span<const u8> request, host::ControlSocket conversation) {
+    using display::ControlRequest;
+    const auto kind = request.first(1);
+    switch (ControlRequest{kind[0]}) {
+        case ControlRequest::view_screen:
+            if (auto viewer = machine_.attach_viewer()) {
+                const std::array descriptors = {viewer->fd(), viewer->surface().fd()};
+                [[maybe_unused]] const auto sent = conversation.send(kind, descriptors);
+            }
+            return;
+        case ControlRequest::set_memory: {
+            if (request.size() != 1 + sizeof(u64)) return;
+            u64 bytes = 0;
+            for (unsigned i = 0; i < sizeof bytes; ++i) bytes |= u64{request[1 + i]} << (8 * i);
+            if (machine_.set_memory(bytes)) [[maybe_unused]]
+                const auto sent = conversation.send(kind);
+            return;
+        }
+    }
 }
 
 }  // namespace softmetal

@@ -4,12 +4,14 @@
 
 #include "base/result.hpp"
 #include "display/machine_viewer.hpp"
+#include "host/control_socket.hpp"
 #include "host/event_loop.hpp"
 #include "host/listening_socket.hpp"
 
 #include <functional>
 #include <list>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace softmetal {
@@ -21,9 +23,13 @@ namespace softmetal {
 /// On the event loop's thread.
 class ControlDoor {
  public:
-    using AttachViewer = std::function<Result<display::ScreenViewer>()>;
+    /// What can be asked of the machine; each fails where none runs.
+    struct Machine {
+        std::function<Result<display::ScreenViewer>()> attach_viewer;
+        std::function<Result<>(u64 bytes)> set_memory;
+    };
     [[nodiscard]] static Result<std::unique_ptr<ControlDoor>> create(
-        host::EventLoop& loop, std::unique_ptr<host::ListeningSocket> listener, AttachViewer attach_viewer);
+        host::EventLoop& loop, std::unique_ptr<host::ListeningSocket> listener, Machine machine);
     ControlDoor(const ControlDoor&) = delete;
     ControlDoor& operator=(const ControlDoor&) = delete;
 
@@ -33,15 +39,15 @@ class ControlDoor {
         std::unique_ptr<host::EventLoop::Watch> watch;
         bool done = false;
     };
-    ControlDoor(host::EventLoop& loop, std::unique_ptr<host::ListeningSocket> listener,
-                AttachViewer attach_viewer)
-        : loop_(loop), listener_(std::move(listener)), attach_viewer_(std::move(attach_viewer)) {}
+    ControlDoor(host::EventLoop& loop, std::unique_ptr<host::ListeningSocket> listener, Machine machine)
+        : loop_(loop), listener_(std::move(listener)), machine_(std::move(machine)) {}
     void let_in();
-    void answer(Visitor& visitor);
+    void hear(Visitor& visitor);
+    void answer(std::span<const u8> request, host::ControlSocket conversation);
 
     host::EventLoop& loop_;
     std::unique_ptr<host::ListeningSocket> listener_;
-    AttachViewer attach_viewer_;
+    Machine machine_;
     std::list<Visitor> visitors_;
     std::unique_ptr<host::EventLoop::Watch> listener_watch_;
 };

@@ -2,14 +2,13 @@
 // not hold a network socket itself: some can be connected anew.
 #pragma once
 
-#include "base/integers.hpp"
 #include "base/result.hpp"
 #include "host/event_loop.hpp"
 #include "host/listening_socket.hpp"
+#include "relay_side.hpp"
 
 #include <functional>
 #include <memory>
-#include <vector>
 
 namespace softmetal {
 
@@ -27,26 +26,18 @@ class GdbDoor {
     void finish();
 
  private:
-    /// One side of the relay.
-    struct Side {
-        host::UniqueFd socket;
-        std::vector<u8> to_it;
-        std::unique_ptr<host::EventLoop::Watch> watch;
-    };
     GdbDoor(host::EventLoop& loop, std::unique_ptr<host::ListeningSocket> listener, PassOn pass_on)
         : loop_(loop), listener_(std::move(listener)), pass_on_(std::move(pass_on)) {}
     void let_in();
     [[nodiscard]] Result<> relay(host::UniqueFd debugger, host::UniqueFd machine);
-    void move(Side& from, Side& to, host::Readiness ready);
-    [[nodiscard]] bool receive(Side& from, Side& to);
-    [[nodiscard]] bool send(Side& side);
+    void move(RelaySide& from, RelaySide& to, host::Readiness ready);
     void update_watches();
     void close();
 
     host::EventLoop& loop_;
     std::unique_ptr<host::ListeningSocket> listener_;
     PassOn pass_on_;
-    Side debugger_, machine_;
+    RelaySide debugger_, machine_;
     bool machine_gone_ = false;  // what it said last is still on its way
     std::unique_ptr<host::EventLoop::Watch> listener_watch_;
 };

@@ -7,6 +7,7 @@
 #include "host/process_exit.hpp"
 #include "host/signal_watch.hpp"
 #include "machine/vm_process/vm_process.hpp"
+#include "memory_command.hpp"
 #include "network/network_process.hpp"
 #include "options.hpp"
 #include "run_command.hpp"
@@ -58,6 +59,8 @@ int main(int argc, char** argv) {
     add_run_command(app, options);
     ScreenshotOptions screenshot;
     const CLI::App* const screenshot_app = add_screenshot_command(app, screenshot);
+    MemoryOptions memory;
+    const CLI::App* const memory_app = add_memory_command(app, memory);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& request) {
@@ -66,10 +69,12 @@ int main(int argc, char** argv) {
         if (argc > 1 && app.get_subcommands().empty())
             complain(fmt::format("'{}' is not a command (softmetal --help explains)", argv[1]));
         else
-            complain(fmt::format("{} (softmetal {} --help explains)", error.what(),
-                                 screenshot_app->parsed() ? "screenshot" : "run"));
+            complain(fmt::format(
+                "{} (softmetal {} --help explains)", error.what(),
+                app.get_subcommands().empty() ? "run" : app.get_subcommands().front()->get_name()));
         return exit_codes::usage;
     }
+    if (memory_app->parsed()) return memory_command(memory);
     return screenshot_app->parsed() ? screenshot_command(screenshot) : run_command(options);
 }
 

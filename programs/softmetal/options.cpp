@@ -136,6 +136,17 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
     run->add_option("--capture", options.capture,
                     "Write the network's frames to FILE, for tcpdump and Wireshark")
         ->type_name("FILE");
+    run->add_option("--serial", options.serial,
+                    "Where serial port COM1 leads: terminal, none, file:PATH or unix:PATH (a socket to "
+                    "connect to); repeat it for "
+                    "COM2 to COM4")
+        ->type_name("WHERE")
+        ->allow_extra_args(false)
+        ->default_str("terminal");
+    run->add_option("--console", options.console,
+                    "Add a virtio console, hvc0 of Linux, which leads there. With terminal, COM1 leads "
+                    "nowhere unless --serial says")
+        ->type_name("WHERE");
     run->add_option("--memory", options.memory, "Guest memory, with a suffix K, M, G or T")
         ->type_name("SIZE")
         ->capture_default_str();

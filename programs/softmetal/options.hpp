@@ -20,6 +20,8 @@ struct RunOptions {
     std::vector<std::string> firmware_files;   // NAME=FILE
     std::optional<std::string> debug_console;  // a file for what the guest writes to port 0x402
     std::string command_line;
+    std::vector<std::string> serial;  // where COM1 and so on lead to; empty: COM1 to the terminal
+    std::string console;              // where the virtio console leads to; empty: there is none
     std::vector<std::string> images;  // to boot from, whatever they are
     std::vector<std::string> disks, cdroms, floppies;
     machine::BootDevice boot = machine::BootDevice::disk;

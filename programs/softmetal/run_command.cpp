@@ -123,6 +123,10 @@ int run_command(const RunOptions& options) {
             return exit_codes::host_error;
         }
     }
+    if (auto used = (*supervisor)->use_serial_lines(std::move(inputs->serial_lines)); !used) {
+        complain(used.error().message);
+        return exit_codes::host_error;
+    }
     if (inputs->control) {
         if (auto opened = (*supervisor)->open_control_door(std::move(inputs->control)); !opened) {
             complain(opened.error().message);

@@ -111,6 +111,17 @@ Result<> add_network(const RunOptions& options, RunInputs& inputs) {
     return {};
 }
 
+Result<> add_serial_lines(const RunOptions& options, RunInputs& inputs) {
+    auto lines = open_serial_lines(options.serial, options.console);
+    if (!lines) return std::unexpected(lines.error());
+    inputs.request.terminal = lines->terminal;
+    using Kind = machine::StartRequest::SerialLine::Kind;
+    for (const SerialLine& line : lines->others)
+        inputs.request.serial_lines.push_back({line.port, line.listener ? Kind::socket : Kind::file});
+    inputs.serial_lines = std::move(lines->others);
+    return {};
+}
+
 }  // namespace
 
 Result<RunInputs> open_run_inputs(const RunOptions& options) {
@@ -195,6 +206,7 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
         using Debugger = machine::StartRequest::Debugger;
         inputs.request.debugger = options.gdb_wait ? Debugger::awaited : Debugger::allowed;
     }
+    if (auto added = add_serial_lines(options, inputs); !added) return std::unexpected(added.error());
     auto control = open_control_socket(options.control);
     if (!control) return fail(fmt::format("--control: {}", control.error().message));
     inputs.control = std::move(*control);

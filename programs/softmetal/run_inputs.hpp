@@ -8,6 +8,7 @@
 #include "machine/vm_process/protocol.hpp"
 #include "network/network_process.hpp"
 #include "options.hpp"
+#include "serial_options.hpp"
 
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ struct RunInputs {
     std::unique_ptr<host::ListeningSocket> gdb;      // none without --gdb
     std::unique_ptr<host::ListeningSocket> control;  // none where there is no place for it
     std::unique_ptr<host::ListeningSocket> vnc;      // none without --vnc
+    std::vector<SerialLine> serial_lines;            // as the request has them
     display::VncRequest vnc_request;
     std::optional<network::NetworkRequest> network;
     host::UniqueFd capture;  // for it; invalid without --capture

@@ -71,9 +71,25 @@ Result<> Supervisor::open_vnc_door(std::unique_ptr<host::ListeningSocket> listen
 }
 
 Result<> Supervisor::open_control_door(std::unique_ptr<host::ListeningSocket> listener) {
-    auto door = ControlDoor::create(*loop_, std::move(listener), [this] { return attach_viewer(); });
+    auto door = ControlDoor::create(*loop_, std::move(listener),
+                                    {.attach_viewer = [this] { return attach_viewer(); },
+                                     .set_memory = [this](u64 bytes) -> Result<> {
+                                         if (!control_ || process_over_) return fail("no machine runs");
+                                         return control_->send(machine::encode_memory_target(bytes));
+                                     }});
     if (!door) return std::unexpected(door.error());
     control_door_ = std::move(*door);
+    return {};
+}
+
+Result<> Supervisor::use_serial_lines(std::vector<SerialLine> lines) {
+    for (SerialLine& line : lines) {
+        LineEnd& end = serial_lines_.emplace_back(LineEnd{.file = std::move(line.file), .door = nullptr});
+        if (!line.listener) continue;
+        auto door = SerialDoor::create(*loop_, std::move(line.listener));
+        if (!door) return std::unexpected(door.error());
+        end.door = std::move(*door);
+    }
     return {};
 }
 
@@ -104,6 +120,15 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
     std::vector<int> descriptors = {serial->second.get()};
     descriptors.insert(descriptors.end(), files.begin(), files.end());
     if (network_) descriptors.push_back(network_->cable());
+    std::vector<host::UniqueFd> lines;  // until they are sent
+    for (const LineEnd& line : serial_lines_) {
+        if (line.door) {
+            auto end = line.door->connect_machine();
+            if (!end) return std::unexpected(end.error());
+            lines.push_back(std::move(*end));
+        }
+        descriptors.push_back(line.door ? lines.back().get() : line.file.get());
+    }
     machine::StartRequest complete = request;
     host::UniqueFd machines_end;
     if (keeps_last_picture_) {
@@ -115,12 +140,15 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
         descriptors.push_back(machines_end.get());
         descriptors.push_back(last_picture_->surface().fd());
     }
-    if (auto sent = control_->send(encode(complete), descriptors); !sent) return sent;
+    // Where the VM process has died already, the loop will hear of it, and how.
+    if (auto sent = control_->send(encode(complete), descriptors); !sent && !control_->is_abandoned())
+        return sent;
     if (vnc_door_) {
         auto viewer = attach_viewer();
-        if (!viewer) return std::unexpected(viewer.error());
-        // Where its process is gone, that has been said already.
-        [[maybe_unused]] const auto shown = vnc_door_->show(viewer->fd(), viewer->surface().fd());
+        if (!viewer && !control_->is_abandoned()) return std::unexpected(viewer.error());
+        // Where the VNC server's process is gone, that has been said already.
+        if (viewer) [[maybe_unused]]
+            const auto shown = vnc_door_->show(viewer->fd(), viewer->surface().fd());
     }
     if (auto connected = console_->connect(std::move(serial->first)); !connected) return connected;
     auto watch = loop_->watch(control_->fd(), {.read = true}, [this](host::Readiness) { on_control(); });
@@ -214,6 +242,8 @@ void Supervisor::send(machine::Command command) {
 void Supervisor::check_over() {
     if (!process_over_) return;
     if (gdb_door_) gdb_door_->finish();
+    for (const LineEnd& line : serial_lines_)
+        if (line.door) line.door->finish();
     if (console_->finished()) return loop_->stop();
     const bool told_to_stop = end_.signal != 0 || end_.quit;
     if (told_to_stop) deadline_->arm(host::monotonic_nanoseconds() + time_to_flush);

@@ -13,6 +13,8 @@
 #include "host/signal_watch.hpp"
 #include "machine/vm_process/protocol.hpp"
 #include "network_child.hpp"
+#include "serial_door.hpp"
+#include "serial_options.hpp"
 #include "vnc_door.hpp"
 
 #include <memory>
@@ -43,6 +45,8 @@ class Supervisor {
                                          const display::VncRequest& request);
     /// Whose cable every life of the machine gets, as its first card's.
     void use_network(std::unique_ptr<NetworkChild> network) { network_ = std::move(network); }
+    /// The lines of the request, in its order.
+    [[nodiscard]] Result<> use_serial_lines(std::vector<SerialLine> lines);
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
@@ -83,6 +87,11 @@ class Supervisor {
     std::unique_ptr<NetworkChild> network_;
     std::unique_ptr<VncDoor> vnc_door_;
     std::unique_ptr<ControlDoor> control_door_;
+    struct LineEnd {
+        host::UniqueFd file;
+        std::unique_ptr<SerialDoor> door;  // one of the two
+    };
+    std::vector<LineEnd> serial_lines_;
     LifeEnd end_;
     bool process_over_ = false;
     bool keeps_last_picture_ = false;

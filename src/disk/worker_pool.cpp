@@ -1,5 +1,7 @@
 #include "disk/worker_pool.hpp"
 
+#include "host/thread_role.hpp"
+
 namespace softmetal::disk {
 
 WorkerPool::WorkerPool(unsigned threads) {
@@ -23,6 +25,7 @@ void WorkerPool::submit(std::function<void()> job) {
 }
 
 void WorkerPool::run() {
+    host::enter_thread_role(host::ThreadRole::block_store);
     std::unique_lock lock(mutex_);
     for (;;) {
         work_.wait(lock, [this] { return ending_ || !jobs_.empty(); });

@@ -1,6 +1,5 @@
 #include "display/machine_viewer.hpp"
 
-#include "host/control_socket.hpp"
 #include "host/listening_socket.hpp"
 
 #include <array>
@@ -33,8 +32,7 @@ Result<host::UniqueFd> find_machine() {
     return found;
 }
 
-Result<ScreenViewer> view(host::UniqueFd machine) {
-    host::ControlSocket conversation(std::move(machine));
+Result<ScreenViewer> view(host::ControlSocket conversation) {
     const std::array request = {static_cast<u8>(ControlRequest::view_screen)};
     if (auto sent = conversation.send(request); !sent) return std::unexpected(sent.error());
     auto answer = conversation.receive();
@@ -54,10 +52,16 @@ std::optional<fs::path> control_directory() {
     return fs::path(runtime) / "softmetal";
 }
 
-Result<ScreenViewer> view_machine(const std::string& control) {
+Result<host::ControlSocket> call_machine(const std::string& control) {
     auto machine = control.empty() ? find_machine() : host::connect_socket_file(control);
     if (!machine) return std::unexpected(machine.error());
-    return view(std::move(*machine));
+    return host::ControlSocket(std::move(*machine));
+}
+
+Result<ScreenViewer> view_machine(const std::string& control) {
+    auto conversation = call_machine(control);
+    if (!conversation) return std::unexpected(conversation.error());
+    return view(std::move(*conversation));
 }
 
 }  // namespace softmetal::display

@@ -10,11 +10,21 @@
 namespace softmetal::host {
 
 Result<CodeMemory> CodeMemory::create(u64 bytes) {
+    CodeMemory memory;
+    memory.size_ = bytes;
+    // Huge pages are granted to anonymous memory where asked for, to memory files by default never. Anonymous
+    // memory has no second address, so it must be writable and executable at once, which some hosts forbid:
+    // those get the file.
+    void* both = mmap(nullptr, bytes, PROT_READ | PROT_WRITE | PROT_EXEC,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (both != MAP_FAILED) {
+        memory.writable_ = memory.executable_ = static_cast<u8*>(both);
+        madvise(both, bytes, MADV_HUGEPAGE);
+        return memory;
+    }
     UniqueFd fd(memfd_create("code", MFD_CLOEXEC));
     if (!fd.valid() || ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
         return fail(fmt::format("cannot create memory for generated code: {}", std::strerror(errno)));
-    CodeMemory memory;
-    memory.size_ = bytes;
     void* writable = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
     if (writable == MAP_FAILED)
         return fail(fmt::format("cannot map generated code: {}", std::strerror(errno)));
@@ -24,8 +34,6 @@ Result<CodeMemory> CodeMemory::create(u64 bytes) {
         return fail(
             fmt::format("the host does not let this process run generated code: {}", std::strerror(errno)));
     memory.executable_ = static_cast<u8*>(executable);
-    // A wish: it saves instruction-TLB misses where the host grants huge pages to shared memory.
-    for (void* mapping : {writable, executable}) madvise(mapping, bytes, MADV_HUGEPAGE);
     return memory;
 }
 
@@ -43,7 +51,7 @@ CodeMemory& CodeMemory::operator=(CodeMemory&& other) noexcept {
 
 CodeMemory::~CodeMemory() {
     if (writable_) munmap(writable_, size_);
-    if (executable_) munmap(executable_, size_);
+    if (executable_ && executable_ != writable_) munmap(executable_, size_);
 }
 
 }  // namespace softmetal::host

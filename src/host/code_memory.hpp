@@ -1,5 +1,5 @@
-// Memory for generated code: one file mapped twice, writable in one place and executable in another, so that
-// no page is ever both.
+// Memory for generated code, in huge pages where the host grants them: with small ones a large guest program
+// spends more time on instruction-TLB misses than on its instructions.
 #pragma once
 
 #include "base/integers.hpp"
@@ -18,7 +18,7 @@ class CodeMemory {
     ~CodeMemory();
 
     [[nodiscard]] u64 size() const { return size_; }
-    /// Where code runs; all offsets agree with writable().
+    /// Where code runs; all offsets agree with writable(), which is the same place or another (see create()).
     [[nodiscard]] const u8* executable() const { return executable_; }
     [[nodiscard]] u8* writable() const { return writable_; }
     /// The writable alias of an executable address.

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace softmetal::host {
@@ -33,6 +34,11 @@ Result<std::pair<ControlSocket, ControlSocket>> ControlSocket::create_pair() {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()) != 0)
         return fail(fmt::format("cannot create a control socket: {}", std::strerror(errno)));
     return std::pair(ControlSocket(UniqueFd(fds[0])), ControlSocket(UniqueFd(fds[1])));
+}
+
+bool ControlSocket::is_abandoned() const {
+    pollfd self{fd_.get(), 0, 0};
+    return poll(&self, 1, 0) == 1 && (self.revents & POLLHUP) != 0;
 }
 
 Result<> ControlSocket::send(std::span<const u8> bytes, std::span<const int> descriptors) {

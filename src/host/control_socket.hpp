@@ -30,6 +30,9 @@ class ControlSocket {
     /// Waits for a message; none where the other side is gone. A message that was cut is an error.
     [[nodiscard]] Result<std::optional<ControlMessage>> receive();
 
+    /// Nobody has the other side any more; what it sent before can still be received.
+    [[nodiscard]] bool is_abandoned() const;
+
     [[nodiscard]] int fd() const { return fd_.get(); }
     /// To hand this side to another process.
     [[nodiscard]] UniqueFd take_fd() { return std::move(fd_); }

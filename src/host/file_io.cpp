@@ -52,6 +52,16 @@ OsResult write_at(int fd, u64 offset, std::span<const std::byte> from) {
     return {};
 }
 
+OsResult write_on(int fd, std::span<const std::byte> from) {
+    while (!from.empty()) {
+        const ssize_t n = write(fd, from.data(), from.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return os_error(n < 0 ? errno : EIO);
+        from = from.subspan(static_cast<std::size_t>(n));
+    }
+    return {};
+}
+
 OsResult sync_data(int fd) {
     int rc;
     do rc = fdatasync(fd);

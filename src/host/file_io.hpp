@@ -22,6 +22,8 @@ using OsResult = std::expected<void, OsError>;
 /// Fails with EIO where the file ends before `into` is full.
 [[nodiscard]] OsResult read_at(int fd, u64 offset, std::span<std::byte> into);
 [[nodiscard]] OsResult write_at(int fd, u64 offset, std::span<const std::byte> from);
+/// At the descriptor's own position, which moves on.
+[[nodiscard]] OsResult write_on(int fd, std::span<const std::byte> from);
 /// Data and what is needed to find it again are on stable storage.
 [[nodiscard]] OsResult sync_data(int fd);
 /// The range reads as zeroes afterwards and its storage may be given back. False where the file system

@@ -1,4 +1,4 @@
-// An anonymous memory file and its mapping: storage of guest RAM, and of what processes share. Pages cost
+// An anonymous memory file and its mapping: what processes share, or might. Pages cost
 // nothing until they are touched.
 #pragma once
 

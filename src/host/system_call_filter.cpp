@@ -1,14 +1,13 @@
 #include "host/system_call_filter.hpp"
 
+#include "host/system_call_rules.hpp"
+#include "host/thread_role.hpp"
+
 #include <cerrno>
-#include <cstdint>
-#include <cstring>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <linux/fs.h>
 #include <linux/sched.h>
-#include <memory>
-#include <seccomp.h>
+#include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -22,12 +21,6 @@
 
 namespace softmetal::host {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
 
 // clang-format off
 constexpr int allowed[] = {
@@ -84,48 +77,8 @@ constexpr int needed_by_sanitizers[] = {
 };
 // clang-format on
 
-class Filter {
- public:
-    explicit Filter(std::uint32_t default_action) : context_(seccomp_init(default_action)) {}
-    ~Filter() {
-        if (context_) seccomp_release(context_);
-    }
-    Filter(const Filter&) = delete;
-    Filter& operator=(const Filter&) = delete;
-
-    template <class... Conditions>
-    void add(std::uint32_t action, int call, Conditions... conditions) {
-        if (!context_ || error_) return;
-        error_ = seccomp_rule_add(context_, action, call, sizeof...(conditions), conditions...);
-    }
-    [[nodiscard]] Result<> load() {
-        if (!context_) return fail("cannot make a system-call filter");
-        if (!error_) error_ = seccomp_attr_set(context_, SCMP_FLTATR_CTL_TSYNC, 1);
-        // A binary tree instead of a list: ten comparisons a call, not a hundred.
-        if (!error_) error_ = seccomp_attr_set(context_, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-        if (!error_) error_ = seccomp_load(context_);
-        if (error_)
-            return fail(fmt::format("the system-call filter was refused: {}", std::strerror(-error_)));
-        return {};
-    }
-
- private:
-    scmp_filter_ctx context_;
-    int error_ = 0;
-};
-
-constexpr scmp_arg_cmp equal(unsigned argument, scmp_datum_t value) {
-    return {argument, SCMP_CMP_EQ, value, 0};
-}
-constexpr scmp_arg_cmp not_equal(unsigned argument, scmp_datum_t value) {
-    return {argument, SCMP_CMP_NE, value, 0};
-}
-constexpr scmp_arg_cmp masked_equal(unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
-    return {argument, SCMP_CMP_MASKED_EQ, mask, value};
-}
-
 /// Sending to an address, which a connected socket needs not, could begin a connection (MSG_FASTOPEN).
-void allow_to_viewers(Filter& filter) {
+void allow_to_viewers(SystemCallRules& filter) {
     for (int call : allowed_to_viewers) filter.add(SCMP_ACT_ALLOW, call);
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(sendto), equal(4, 0));
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(mmap), masked_equal(2, PROT_EXEC, 0));
@@ -136,7 +89,7 @@ void allow_to_viewers(Filter& filter) {
 }  // namespace
 
 Result<> install_system_call_filter(Jail jail) {
-    Filter filter(sanitized ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
+    SystemCallRules filter(sanitized ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
     for (int call : allowed) filter.add(SCMP_ACT_ALLOW, call);
     if (jail == Jail::viewers)
         allow_to_viewers(filter);
@@ -168,7 +121,7 @@ Result<> install_system_call_filter(Jail jail) {
         filter.add(SCMP_ACT_ALLOW, SCMP_SYS(openat),
                    masked_equal(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
         for (int call : needed_by_sanitizers) filter.add(SCMP_ACT_ALLOW, call);
-        return filter.load();
+        return filter.load(SystemCallRules::Scope::process);
     }
     for (int call : refused_politely) filter.add(SCMP_ACT_ERRNO(EACCES), call);
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(prctl), equal(0, PR_SET_NAME));
@@ -179,7 +132,12 @@ Result<> install_system_call_filter(Jail jail) {
     filter.add(SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), masked_equal(3, AT_EMPTY_PATH, 0));
     // Asking for its own limits, not setting them.
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), equal(0, 0), equal(2, 0));
-    return filter.load();
+    // Its threads confine themselves further. With flags a filter could be had that answers for another.
+    if (jail == Jail::machine)
+        filter.add(SCMP_ACT_ALLOW, SCMP_SYS(seccomp), equal(0, SECCOMP_SET_MODE_FILTER), equal(1, 0));
+    auto loaded = filter.load(SystemCallRules::Scope::process);
+    if (loaded && jail == Jail::machine) begin_to_confine_threads();
+    return loaded;
 }
 
 }  // namespace softmetal::host

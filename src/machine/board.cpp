@@ -28,7 +28,9 @@
 #include "devices/uart16550/uart16550.hpp"
 #include "devices/vga/vga.hpp"
 #include "devices/virtio/virtio_pci.hpp"
+#include "devices/virtio_balloon/virtio_balloon.hpp"
 #include "devices/virtio_block/virtio_block.hpp"
+#include "devices/virtio_console/virtio_console.hpp"
 #include "devices/virtio_net/virtio_net.hpp"
 #include "devices/virtio_rng/virtio_rng.hpp"
 #include "devices/vmware_pointer/vmware_pointer.hpp"
@@ -119,7 +121,8 @@ struct Board::Parts {
     std::unique_ptr<LegacyReplacement> legacy_replacement;
     std::unique_ptr<devices::Hpet> hpet;
     std::unique_ptr<devices::Pit8254> pit;
-    std::unique_ptr<devices::Uart16550> com1;
+    bus::NoStream nowhere;
+    std::array<std::unique_ptr<devices::Uart16550>, layout::serial_port_count> serial_ports;
     std::unique_ptr<devices::Rtc> rtc;
     A20Gate a20{vcpus};
     std::unique_ptr<devices::I8042> i8042;
@@ -141,6 +144,7 @@ struct Board::Parts {
     std::unique_ptr<devices::pci::RootBus> pci_bus;
     VideoMemory video_memory{*memory, vcpus};
     devices::Vga* vga = nullptr;  // one of the following
+    devices::VirtioBalloon* balloon = nullptr;
     std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
     devices::pci::HostBridge* host_bridge = nullptr;
     devices::piix::PowerManagement* power_management = nullptr;
@@ -218,8 +222,14 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources, devices
         std::move(routes), clock, timers});
     pit = std::make_unique<devices::Pit8254>(
         devices::Pit8254::Resources{legacy_replacement->timer.ordinary(), clock, timers});
-    com1 = std::make_unique<devices::Uart16550>(
-        devices::Uart16550::Resources{resources.serial, isa_irq(layout::com1_irq), clock, timers});
+    for (unsigned i = 0; i < layout::serial_port_count; i++) {
+        bus::ByteStream* const stream = resources.serial_ports[i] ? resources.serial_ports[i]
+                                        : i == 0                  ? &nowhere
+                                                                  : nullptr;
+        if (stream)
+            serial_ports[i] = std::make_unique<devices::Uart16550>(devices::Uart16550::Resources{
+                *stream, isa_irq(layout::serial_irqs[i]), clock, timers, fmt::format("com{}", i + 1)});
+    }
     devices::RtcChip::Cmos cmos{};
     describe_memory_in_cmos(cmos, memory->ram_bytes());
     describe_floppies_in_cmos(cmos, resources.floppies);
@@ -300,6 +310,15 @@ void Board::Parts::add_pci(const MachineResources& resources) {
             plug(slot, std::make_unique<VirtioPci>(
                            surroundings, std::make_unique<devices::VirtioNet>(*card.link, card.mac)));
     }
+    auto memory_balloon = std::make_unique<devices::VirtioBalloon>(dma);
+    balloon = memory_balloon.get();
+    plug(layout::pci_balloon_slot,
+         std::make_unique<VirtioPci>(slot_surroundings(layout::pci_balloon_slot), std::move(memory_balloon)));
+    if (resources.virtio_console)
+        plug(
+            layout::pci_console_slot,
+            std::make_unique<VirtioPci>(slot_surroundings(layout::pci_console_slot),
+                                        std::make_unique<devices::VirtioConsole>(*resources.virtio_console)));
     devices::pci::Surroundings with_video_bios = on_board;
     with_video_bios.option_rom = to_u8(resources.video_bios);
     auto adapter = std::make_unique<devices::Vga>(
@@ -356,7 +375,6 @@ Result<> Board::Parts::attach_all() {
         {ports, {devices::vmware::backdoor_port, 1}, *vmware_backdoor},
         {ports, {layout::debug_port, 1}, this->debug_port},
         {ports, {system_control_port_a, 1}, i8042->system_control_a()},
-        {ports, {com1_port, com1_port_count}, *com1},
         {ports, {dma_first_port, devices::Dma8237::first_ports}, isa_dma->first_controller()},
         {ports, {dma_page_port, devices::Dma8237::page_ports}, isa_dma->page_registers()},
         {ports, {dma_second_port, devices::Dma8237::second_ports}, isa_dma->second_controller()},
@@ -369,6 +387,10 @@ Result<> Board::Parts::attach_all() {
     };
     for (const Attachment& a : attachments)
         if (auto r = a.space.attach(a.range, a.handler); !r) return r;
+    for (unsigned i = 0; i < serial_port_count; i++)
+        if (serial_ports[i])
+            if (auto r = ports.attach({layout::serial_ports[i], com1_port_count}, *serial_ports[i]); !r)
+                return r;
     if (floppy)
         for (const Attachment& a :
              std::initializer_list<Attachment>{{ports, {floppy_port, floppy_port_count}, floppy->registers()},
@@ -434,6 +456,11 @@ BootScreen Board::show_boot_screen() {
     const BootScreen screen{.address = base, .width = 1024, .height = 768};
     machine::show_boot_screen(parts_->ports, screen);
     return screen;
+}
+
+void Board::set_memory_target(u64 bytes) {
+    const u64 all = parts_->memory->ram_bytes();
+    parts_->balloon->set_target(all - std::min(bytes, all));
 }
 
 void Board::press_power_button() { parts_->acpi_pm->press_power_button(); }

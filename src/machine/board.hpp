@@ -28,6 +28,7 @@ class Board {
     [[nodiscard]] GuestMemory& memory();
     [[nodiscard]] std::vector<std::unique_ptr<Vcpu>>& vcpus();
     void press_power_button();
+    void set_memory_target(u64 bytes);
     [[nodiscard]] bus::Screen& screen();
     [[nodiscard]] bus::InputSink& input();
 

@@ -39,7 +39,9 @@ inline constexpr u64 dma_first_port = 0x00, dma_page_port = 0x81, dma_second_por
 inline constexpr u64 floppy_port = 0x3f0, floppy_port_count = 6, floppy_input_port = 0x3f7;
 inline constexpr u64 cmos_port = 0x70, cmos_port_count = 2;
 inline constexpr u64 system_control_port_a = 0x92;
-inline constexpr u64 com1_port = 0x3f8, com1_port_count = 8;
+inline constexpr unsigned serial_port_count = 4;  // COM1 to COM4
+inline constexpr std::array<u64, serial_port_count> serial_ports = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+inline constexpr u64 com1_port = serial_ports[0], com1_port_count = 8;
 inline constexpr u64 debug_console_port = 0x402;
 inline constexpr u64 fw_cfg_port = 0x510, fw_cfg_port_count = 12;
 inline constexpr u64 default_debug_exit_port = 0xf4, debug_exit_port_count = 4;
@@ -63,6 +65,7 @@ inline constexpr unsigned timer_irq = 0, timer_gsi = 2;
 inline constexpr unsigned keyboard_irq = 1, mouse_irq = 12;
 inline constexpr unsigned cascade_irq = 2;
 inline constexpr unsigned com1_irq = 4;
+inline constexpr std::array<unsigned, serial_port_count> serial_irqs = {com1_irq, 3, 4, 3};
 inline constexpr unsigned floppy_irq = 6, floppy_dma = 2;
 inline constexpr unsigned rtc_irq = 8;
 inline constexpr unsigned sci_irq = 9;
@@ -89,7 +92,9 @@ inline constexpr unsigned pci_first_disk_slot = 4;
 inline constexpr unsigned pci_slot_count = 32;
 inline constexpr unsigned maximum_network_cards = 4;
 inline constexpr unsigned pci_first_network_slot = pci_slot_count - maximum_network_cards;
-inline constexpr unsigned maximum_disks = pci_first_network_slot - pci_first_disk_slot;
+inline constexpr unsigned pci_balloon_slot = pci_first_network_slot - 1;
+inline constexpr unsigned pci_console_slot = pci_balloon_slot - 1;
+inline constexpr unsigned maximum_disks = pci_console_slot - pci_first_disk_slot;
 
 // --- places on the two IDE cables: primary first and second, secondary first and second
 inline constexpr unsigned ide_place_count = 4;

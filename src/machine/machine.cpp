@@ -1,6 +1,7 @@
 #include "machine/machine.hpp"
 
 #include "host/fault_signals.hpp"
+#include "host/thread_role.hpp"
 #include "machine/acpi/tables.hpp"
 #include "machine/board.hpp"
 #include "machine/board_layout.hpp"
@@ -126,6 +127,7 @@ struct Machine::Parts final : bus::PlatformControl {
     }
 
     void run_thread(std::size_t index) {
+        host::enter_thread_role(host::ThreadRole::vcpu);
         const host::FaultStack fault_stack;
         Vcpu& vcpu = *board->vcpus()[index];
         const VmwareBackdoor::Caller caller(vcpu);
@@ -187,6 +189,7 @@ bus::Screen& Machine::screen() { return parts_->board->screen(); }
 bus::InputSink& Machine::input() { return parts_->board->input(); }
 
 void Machine::press_power_button() { parts_->board->press_power_button(); }
+void Machine::set_memory_target(u64 bytes) { parts_->board->set_memory_target(bytes); }
 
 nlohmann::json Machine::statistics() const {
     Counters total;

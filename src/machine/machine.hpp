@@ -11,6 +11,7 @@
 #include "bus/clock.hpp"
 #include "monitor/debug_control.hpp"
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -65,7 +66,6 @@ struct FirmwareFile {
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {
     std::vector<std::byte> kernel, initrd;  // entered by its boot protocol; firmware begins without one
-    bus::ByteStream& serial;
     bus::TimerFactory& timers;
     const bus::Clock& clock;
     std::vector<bus::BlockStore*> disks;  // virtio
@@ -79,6 +79,9 @@ struct MachineResources {
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
     std::vector<NetworkCard> network_cards = {};
     std::vector<FirmwareFile> firmware_files = {};
+    /// COM1 to COM4; none: no such port, but for COM1, which leads nowhere then.
+    std::array<bus::ByteStream*, 4> serial_ports = {};
+    bus::ByteStream* virtio_console = nullptr;  // none: no such device
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };
@@ -109,6 +112,9 @@ class Machine {
     void request_reset();
     /// The ACPI power button, once. Any thread.
     void press_power_button();
+    /// How much of its memory the guest is to do with: it is asked for the rest, which the host gets back as
+    /// far as the guest obliges. Any thread.
+    void set_memory_target(u64 bytes);
 
     /// What the display adapter shows, and where keys and pointer go. Any thread; also after run().
     [[nodiscard]] bus::Screen& screen();

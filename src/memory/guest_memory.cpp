@@ -9,7 +9,7 @@ namespace softmetal {
 Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes, u64 video_bytes) {
     if (ram_bytes == 0 || (ram_bytes | video_bytes) % page_size != 0)
         return fail(fmt::format("guest memory of {} bytes is not a whole number of pages", ram_bytes));
-    auto ram = host::SharedMemory::create("guest-ram", ram_bytes);
+    auto ram = host::PrivateMemory::create("guest RAM", ram_bytes);
     if (!ram) return std::unexpected(ram.error());
     // A page where there is none: a memory file cannot be empty.
     auto video = host::SharedMemory::create("guest-video", std::max(video_bytes, page_size));
@@ -20,7 +20,7 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(u64 ram_bytes, u64 vide
         new GuestMemory(std::move(*ram), std::move(*video), video_bytes, std::move(code_pages)));
 }
 
-GuestMemory::GuestMemory(host::SharedMemory ram, host::SharedMemory video, u64 video_bytes,
+GuestMemory::GuestMemory(host::PrivateMemory ram, host::SharedMemory video, u64 video_bytes,
                          CodePages code_pages)
     : ram_(std::move(ram)),
       host_(ram_.data()),
@@ -60,6 +60,24 @@ void GuestMemory::shadow(u64 first, u64 size, bool reads, bool writes) {
         page.reads.store(reads ? host_ + at : low_firmware(at), std::memory_order_relaxed);
         page.writes.store(writes ? host_ + at : nullptr, std::memory_order_relaxed);
     }
+}
+
+u64 GuestMemory::reclaim(GuestPhysical first, u64 bytes) {
+    const u64 last = first.value + std::min(bytes, ~first.value);
+    const struct {
+        u64 first, end, offset;
+    } ranges[] = {{0, std::min(low_bytes_, video_window_start), 0},
+                  {chipset_window_end, low_bytes_, chipset_window_end},
+                  {high_memory_start, high_memory_start + high_bytes_, low_bytes_}};
+    u64 given_back = 0;
+    for (const auto& range : ranges) {
+        const u64 start = std::max((first.value + page_size - 1) & ~(page_size - 1), range.first);
+        const u64 end = std::min(last & ~(page_size - 1), range.end);
+        if (start >= end || start < first.value) continue;
+        for (u64 page = start; page < end; page += page_size) about_to_write(GuestPhysical{page}, page_size);
+        if (ram_.release(start - range.first + range.offset, end - start)) given_back += end - start;
+    }
+    return given_back;
 }
 
 bool GuestMemory::read(GuestPhysical address, std::span<std::byte> into) const {

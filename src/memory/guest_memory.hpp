@@ -11,6 +11,8 @@
 #include "base/address.hpp"
 #include "base/result.hpp"
 #include "bus/dma.hpp"
+#include "bus/memory_reclaim.hpp"
+#include "host/private_memory.hpp"
 #include "host/shared_memory.hpp"
 #include "memory/code_pages.hpp"
 
@@ -41,7 +43,7 @@ class CodeWriteObserver {
     virtual void code_about_to_change(GuestPhysical address, u64 size, u64 translators) = 0;
 };
 
-class GuestMemory final : public bus::DmaView {
+class GuestMemory final : public bus::DmaView, public bus::MemoryReclaim {
  public:
     /// Both are multiples of a page. Fails with a sentence where the host cannot map that much.
     [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(u64 ram_bytes, u64 video_bytes = 0);
@@ -99,6 +101,9 @@ class GuestMemory final : public bus::DmaView {
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
 
+    // bus::MemoryReclaim. Of the chipset's window nothing is given back.
+    u64 reclaim(GuestPhysical first, u64 bytes) override;
+
     // --- code pages (memory/code_pages.hpp). Write access to a page that holds code is never cached in a
     // TLB: whoever is about to write RAM and may hit one calls about_to_write first. Firmware does not
     // change: it is as good as marked by everybody.
@@ -142,7 +147,7 @@ class GuestMemory final : public bus::DmaView {
         std::atomic<u8*> reads{nullptr}, writes{nullptr};
     };
 
-    GuestMemory(host::SharedMemory ram, host::SharedMemory video, u64 video_bytes, CodePages code_pages);
+    GuestMemory(host::PrivateMemory ram, host::SharedMemory video, u64 video_bytes, CodePages code_pages);
     [[nodiscard]] const WindowPage& window_page(u64 address) const {
         return window_[(address - video_window_start) >> page_shift];
     }
@@ -163,7 +168,7 @@ class GuestMemory final : public bus::DmaView {
         return std::nullopt;
     }
 
-    host::SharedMemory ram_;
+    host::PrivateMemory ram_;
     u8* host_;
     u64 ram_bytes_;
     u64 low_bytes_ = 0;

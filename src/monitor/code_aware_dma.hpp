@@ -8,15 +8,18 @@
 
 namespace softmetal::monitor {
 
-class CodeAwareDma final : public bus::DmaView {
+class CodeAwareDma final : public bus::DmaView, public bus::MemoryReclaim {
  public:
     explicit CodeAwareDma(GuestMemory& memory) : memory_(memory) {}
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override {
         return memory_.read(address, into);
     }
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
+    u64 reclaim(GuestPhysical first, u64 bytes) override;
 
  private:
+    void tell_again(GuestPhysical address, u64 bytes);
+
     GuestMemory& memory_;
 };
 

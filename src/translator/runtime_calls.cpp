@@ -10,6 +10,7 @@ using translator::Block;
 using translator::Link;
 using translator::Mode;
 using translator::Site;
+using translator::TranslationCache;
 
 /// Gives the stubs plain functions.
 struct MonitorCallTargets {
@@ -73,17 +74,18 @@ const u8* Translator::code_page(u64 rip) {
     return host - (rip & ~page_mask);
 }
 
-Block* Translator::find_block(u64 rip, unsigned mode) {
+const TranslationCache::Found* Translator::find_block(u64 rip, unsigned mode) {
     const u8* page = code_page(rip);
     return page ? cache_->find({rip, page, mode}) : nullptr;
 }
 
-void Translator::remember_jump(u64 rip, const Block& block) {
-    const unsigned privilege = Mode::privilege_of(block.key.mode);
+u64 Translator::remember_jump(const TranslationCache::Found& target) {
+    const u64 rip = target.key.rip;
+    const u64 code = host_code(target.entry_flags_saved);
+    const unsigned privilege = Mode::privilege_of(target.key.mode);
     JumpCacheUse& use = jump_use_[privilege];
     const unsigned index = JumpCache::index(rip);
-    area().jump_cache[privilege].entries[index] = {jump_key(rip, block.key.mode),
-                                                   host_code(block.entry_flags_saved)};
+    area().jump_cache[privilege].entries[index] = {jump_key(rip, target.key.mode), code};
     if (use.count < JumpCacheUse::capacity)
         use.indices[use.count++] = static_cast<u16>(index);
     else
@@ -92,14 +94,16 @@ void Translator::remember_jump(u64 rip, const Block& block) {
     const u64 page = (rip >> page_shift) * 0x9e3779b97f4a7c15 >> 52;
     use.pages[page >> 6] |= u64{1} << (page & 63);
     if (privilege != static_cast<unsigned>(Privilege::user) && !use.local) use.local = !is_global(rip);
+    return code;
 }
 
 u64 Translator::on_resolve_link(u64 number) {
     Link& link = cache_->table.links[number];
     vcpu_.state.rip = link.target_rip;
     area().exit_code = static_cast<u64>(Exit::dispatch);
-    Block* target = find_block(link.target_rip, link.target_mode);
-    if (!target) return 0;
+    const auto* found = find_block(link.target_rip, link.target_mode);
+    if (!found) return 0;
+    Block* target = found->block;
     // Within a page, that the page is the one at this address is what found us here. Elsewhere a link holds
     // until the target's page is mapped differently, which for a global page is announced.
     const bool lasting =
@@ -122,10 +126,8 @@ u64 Translator::on_resolve_indirect(u64 rip) {
     vcpu_.state.rip = rip;
     area().exit_code = static_cast<u64>(Exit::dispatch);
     if (!options_.chain || vcpu_.block.attention.load(std::memory_order_relaxed)) return 0;
-    const Block* target = find_block(rip, current_mode().packed());
-    if (!target) return 0;
-    remember_jump(rip, *target);
-    return host_code(target->entry_flags_saved);
+    const auto* target = find_block(rip, current_mode().packed());
+    return target ? remember_jump(*target) : 0;
 }
 
 u64 Translator::on_fast_call(u64 operand, u64 number) {
@@ -158,10 +160,8 @@ u64 Translator::continue_at(const Site& site, u64 next) {
     const JumpCache::Entry& known =
         area().jump_cache[Mode::privilege_of(mode)].entries[JumpCache::index(rip)];
     if (known.rip == jump_key(rip, mode)) return known.code;
-    const Block* target = find_block(rip, mode);
-    if (!target) return 0;
-    remember_jump(rip, *target);
-    return host_code(target->entry_flags_saved);
+    const auto* target = find_block(rip, mode);
+    return target ? remember_jump(*target) : 0;
 }
 
 namespace {

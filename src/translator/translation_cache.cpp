@@ -4,11 +4,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace softmetal::translator {
 
-TranslationCache::TranslationCache(host::CodeMemory& code, u32 reserved_bytes)
-    : code_(code), reserved_(reserved_bytes), next_code_(reserved_bytes), buckets_(bucket_count) {}
+TranslationCache::TranslationCache(host::CodeMemory& code, host::PrivateMemory recent, u32 reserved_bytes)
+    : code_(code),
+      reserved_(reserved_bytes),
+      next_code_(reserved_bytes),
+      recent_(std::move(recent)),
+      buckets_(bucket_count) {}
 
 void TranslationCache::set_jump(u32 rel32_at, u32 target) {
     const i32 distance = static_cast<i32>(target) - static_cast<i32>(rel32_at + 4);
@@ -39,6 +44,7 @@ void TranslationCache::publish(Block& block) {
 
 void TranslationCache::remove(Block& block) {
     block.valid = false;
+    if (Found& known = recent(block.key); known.block == &block) known = {};
     Block** at = &buckets_[bucket(block.key)];
     while (*at && *at != &block) at = &(*at)->next_in_bucket;
     if (*at) *at = block.next_in_bucket;
@@ -85,6 +91,7 @@ void TranslationCache::disconnect_crossings_to(u64 rip) {
 
 void TranslationCache::clear() {
     crossings_.fill(nullptr);
+    std::memset(recent_.data(), 0, recent_bytes);
     std::ranges::fill(buckets_, nullptr);
     blocks_.clear();
     pages_.clear();

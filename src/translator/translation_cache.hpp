@@ -3,6 +3,7 @@
 #pragma once
 
 #include "host/code_memory.hpp"
+#include "host/private_memory.hpp"
 #include "translator/block_emitter.hpp"
 
 #include <memory>
@@ -13,12 +14,26 @@ namespace softmetal::translator {
 
 class TranslationCache {
  public:
-    TranslationCache(host::CodeMemory& code, u32 reserved_bytes);
+    /// What a look-up wants to know, in half a cache line. Blocks are many and lie all over the memory.
+    struct Found {
+        BlockKey key;
+        u32 entry_flags_saved = 0;
+        Block* block = nullptr;
+    };
 
-    /// Light: no allocation, no vector instructions.
-    [[nodiscard]] Block* find(const BlockKey& key) const {
+    /// `recent` holds at least recent_bytes of zeroes.
+    TranslationCache(host::CodeMemory& code, host::PrivateMemory recent, u32 reserved_bytes);
+    static constexpr u64 recent_bytes = sizeof(Found) << 18;
+
+    /// Null where there is none; good until the next change. Light: no allocation, no vector instructions.
+    [[nodiscard]] const Found* find(const BlockKey& key) {
+        Found& known = recent(key);
+        if (known.key == key) return &known;
         for (Block* b = buckets_[bucket(key)]; b; b = b->next_in_bucket)
-            if (b->key == key) return b;
+            if (b->key == key) {
+                known = {key, b->entry_flags_saved, b};
+                return &known;
+            }
         return nullptr;
     }
     /// Makes the jump of `link` lead to `target`, which is its target's translation. Light.
@@ -78,6 +93,11 @@ class TranslationCache {
     [[nodiscard]] static unsigned bucket(const BlockKey& key) {
         return static_cast<unsigned>(BlockKeyHash{}(key) >> 20) & (bucket_count - 1);
     }
+    /// The place of those found last, direct-mapped.
+    [[nodiscard]] Found& recent(const BlockKey& key) {
+        return reinterpret_cast<Found*>(
+            recent_.data())[BlockKeyHash{}(key) >> 24 & (recent_bytes / sizeof(Found) - 1)];
+    }
     static constexpr unsigned crossing_buckets = 1024;
     [[nodiscard]] static unsigned crossing_bucket(u64 rip) {
         return rip >> page_shift & (crossing_buckets - 1);
@@ -95,6 +115,7 @@ class TranslationCache {
     host::CodeMemory& code_;
     const u32 reserved_;
     u32 next_code_;
+    host::PrivateMemory recent_;
     std::vector<Block*> buckets_;
     std::array<Link*, crossing_buckets> crossings_{};  // connected ones, and some that were
     std::deque<Block> blocks_;                         // in the order of their code

@@ -53,16 +53,20 @@ Result<std::unique_ptr<Translator>> Translator::create(Vcpu& vcpu, Interpreter& 
                                                        Options options) {
     auto code = host::CodeMemory::create(options.cache_bytes);
     if (!code) return std::unexpected(code.error());
-    return std::unique_ptr<Translator>(new Translator(vcpu, interpreter, options, std::move(*code)));
+    auto recent = host::PrivateMemory::create("translations", TranslationCache::recent_bytes);
+    if (!recent) return std::unexpected(recent.error());
+    return std::unique_ptr<Translator>(
+        new Translator(vcpu, interpreter, options, std::move(*code), std::move(*recent)));
 }
 
-Translator::Translator(Vcpu& vcpu, Interpreter& interpreter, Options options, host::CodeMemory code)
+Translator::Translator(Vcpu& vcpu, Interpreter& interpreter, Options options, host::CodeMemory code,
+                       host::PrivateMemory recent)
     : vcpu_(vcpu),
       interpreter_(interpreter),
       options_(options),
       code_(std::move(code)),
       stubs_(emit_stubs(code_, vcpu.block, monitor_calls(*this))),
-      cache_(std::make_unique<TranslationCache>(code_, stubs_.bytes)),
+      cache_(std::make_unique<TranslationCache>(code_, std::move(recent), stubs_.bytes)),
       fast_calls_(vcpu, {code_.executable(), code_.size()}),
       heat_(heat_slots),
       fallbacks_by_mnemonic_(ZYDIS_MNEMONIC_MAX_VALUE + 1) {
@@ -199,7 +203,7 @@ Block* Translator::find_or_translate() {
     if (!page) return nullptr;
     const Mode mode = current_mode();
     const BlockKey key{rip, page, mode.packed()};
-    if (Block* block = cache_->find(key)) return block;
+    if (const auto* found = cache_->find(key)) return found->block;
     u8& heat = heat_[heat_slot(rip)];
     if (heat < options_.threshold) {
         heat++;

@@ -62,7 +62,8 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     friend struct MonitorCallTargets;
     enum class Exit : u64 { dispatch, event, interpret };
 
-    Translator(Vcpu& vcpu, Interpreter& interpreter, Options options, host::CodeMemory code);
+    Translator(Vcpu& vcpu, Interpreter& interpreter, Options options, host::CodeMemory code,
+               host::PrivateMemory recent);
 
     [[nodiscard]] bool translatable() const;
     [[nodiscard]] translator::Mode current_mode() const;
@@ -83,9 +84,10 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
 
     // Called from translated code (runtime_calls.cpp).
     [[nodiscard]] const u8* code_page(u64 rip);
-    [[nodiscard]] translator::Block* find_block(u64 rip, unsigned mode);
+    [[nodiscard]] const translator::TranslationCache::Found* find_block(u64 rip, unsigned mode);
     [[nodiscard]] bool is_global(u64 rip);
-    void remember_jump(u64 rip, const translator::Block& block);
+    /// In the jump cache. Answers where to go.
+    u64 remember_jump(const translator::TranslationCache::Found& target);
     /// Enters the mode; jump caches of another family of modes are no good for it.
     void select_mode();
     /// Before 32-bit code: what FS and GS let it reach.

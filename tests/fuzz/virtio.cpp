@@ -2,7 +2,9 @@
 // memory, in any order, while requests complete early, late or never.
 #include "../unit/devices/virtio_driver.hpp"
 #include "bus/backends/block_store.hpp"
+#include "devices/virtio_balloon/virtio_balloon.hpp"
 #include "devices/virtio_block/virtio_block.hpp"
+#include "devices/virtio_console/virtio_console.hpp"
 #include "devices/virtio_net/virtio_net.hpp"
 #include "devices/virtio_rng/virtio_rng.hpp"
 #include "input.hpp"
@@ -77,17 +79,41 @@ struct FakeLink final : bus::NetworkLink {
     bool full = false;
 };
 
-enum class Kind { entropy, block, network };
+/// Takes a little at a time; input is there when the fuzzer says so.
+struct FakeStream final : bus::ByteStream {
+    void write(std::span<const u8>) override {}
+    std::size_t write_some(std::span<const u8> bytes) override {
+        return std::min<std::size_t>(bytes.size(), room);
+    }
+    std::size_t read(std::span<u8> into) override {
+        const std::size_t count = std::min<std::size_t>(into.size(), waiting);
+        waiting -= count;
+        return count;
+    }
+    void on_readable(std::function<void()> callback) override { readable = std::move(callback); }
+    void on_writable(const std::function<void()>& callback) override { writable = callback; }
+    std::size_t room = 100, waiting = 0;
+    std::function<void()> readable, writable;
+};
+
+struct FakeReclaim final : bus::MemoryReclaim {
+    u64 reclaim(GuestPhysical, u64 bytes) override { return bytes; }
+};
+
+enum class Kind { entropy, block, network, balloon, console };
 
 struct Bench : devices::testing::VirtioBench {
     WaitingStore store;
     FakeLink link;
+    FakeStream stream;
+    FakeReclaim reclaim;
     ~Bench() { clear(); }
     /// As after its construction, which takes a while.
     void clear() {
         store.finish_all();
         link = {};
         device.reset();
+        stream = {};
         ram.load(std::vector<std::byte>(ram_bytes));
         messages.sent.clear();
         line.set_level(false);
@@ -98,6 +124,8 @@ struct Bench : devices::testing::VirtioBench {
 std::unique_ptr<virtio::Model> model(Bench& bench, Kind kind) {
     if (kind == Kind::block) return std::make_unique<VirtioBlock>(bench.store, "disk");
     if (kind == Kind::network) return std::make_unique<VirtioNet>(bench.link, MacAddress{2, 0, 0, 0, 0, 1});
+    if (kind == Kind::balloon) return std::make_unique<VirtioBalloon>(bench.reclaim);
+    if (kind == Kind::console) return std::make_unique<VirtioConsole>(bench.stream);
     return std::make_unique<VirtioRng>(
         [](std::span<std::byte> into) { std::ranges::fill(into, std::byte{7}); });
 }
@@ -109,14 +137,19 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static Bench bench;
     bench.clear();
     const u8 begin = input.take<u8>();
-    const Kind kind = begin & 1 ? Kind::block : begin & 8 ? Kind::network : Kind::entropy;
+    const Kind kind = begin & 1    ? Kind::block
+                      : begin & 8  ? Kind::network
+                      : begin & 16 ? Kind::balloon
+                      : begin & 32 ? Kind::console
+                                   : Kind::entropy;
     bench.plug(model(bench, kind));
     // Mostly from where a driver has come to, so that the rings are reached.
     if (begin & 2) {
         bench.accept((begin & 4 ? bench.offered_features() : 0) | virtio::feature::version_1);
         bench.ring.size = 8;
         bench.set_queue();
-        if (kind == Kind::network) bench.set_queue(1, bench.ring);  // frames go round
+        if (kind == Kind::network || kind == Kind::console)
+            bench.set_queue(1, bench.ring);  // frames go round
         bench.set_status(15);
     }
     for (unsigned step = 0; step < 500 && !input.empty(); step++) {
@@ -164,6 +197,11 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                 break;
             }
             case 13: {
+                if (kind == Kind::console) {
+                    bench.stream.room = what & 64 ? 0 : 100;
+                    bench.stream.waiting = what & 128 ? 5000 : 0;
+                    (what & 16 ? bench.stream.readable : bench.stream.writable)();
+                }
                 if (!bench.link.card) break;
                 bench.link.full = what & 64;
                 if (what & 16) {

@@ -81,7 +81,6 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::start(Options options) {
         options.config,
         {.kernel = std::move(options.kernel),
          .initrd = std::move(options.initrd),
-         .serial = self->console_,
          .timers = self->time_,
          .clock = self->time_,
          .disks = std::move(options.disks),
@@ -91,7 +90,8 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::start(Options options) {
          .video_bios = std::move(options.video_bios),
          .ide_disks = std::move(options.ide_disks),
          .cdroms = std::move(options.cdroms),
-         .floppies = std::move(options.floppies)});
+         .floppies = std::move(options.floppies),
+         .serial_ports = {&self->console_}});
     if (!machine) return std::unexpected(machine.error());
     self->machine_ = std::move(*machine);
 

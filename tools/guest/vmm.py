@@ -53,6 +53,21 @@ def debian_command(vmm, *, disk, kernel="cloud", memory="1G", cpus=1, mode=None)
                    memory=memory, cpus=cpus, mode=mode, append="console=ttyS0 root=/dev/vda rw quiet")
 
 
+def pc_command(vmm, *, disk, interface="virtio", card="virtio", forwards=(), memory="2G", cpus=1, mode=None):
+    """The command that boots `disk` by SeaBIOS: `interface` (ide, virtio) is how it is connected, `card` (e1000, virtio) the network's;
+    `forwards` are pairs of a port of this computer's and one of the guest's."""
+    if vmm == "softmetal":
+        words = [SOFTMETAL, "run", "--disk", f"{disk}{',if=ide' if interface == 'ide' else ''}", "--network-card", card,
+                 "--memory", memory, "--cpus", str(cpus), "--on-reset", "exit"]
+        words += [word for host, guest in forwards for word in ("--forward", f"{host}:{guest}")]
+        words += ["--mode", mode] if mode else []
+        return words
+    network = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in forwards)
+    return ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-nodefaults", "-no-reboot",
+            "-display", "none", "-vga", "std", "-serial", "stdio", "-drive", f"file={disk},if={interface},format=raw",
+            "-netdev", f"user,id=net0{network}", "-device", f"{'e1000' if card == 'e1000' else 'virtio-net-pci'},netdev=net0,romfile="]
+
+
 @dataclasses.dataclass
 class Outcome:
     """What a guest left behind. cpu_seconds and peak_bytes include the monitor's child processes."""

@@ -44,7 +44,7 @@ u32 CommonConfig::read(u64 offset) const {
         case common::config_vector: return config_vector_;
         case common::queue_count: return queue_count();
         case common::device_status: return status_;
-        case common::config_generation: return 0;  // the configuration never changes
+        case common::config_generation: return config_generation_;
         case common::queue_select: return queue_select_;
         default: break;
     }
@@ -149,6 +149,7 @@ nlohmann::json CommonConfig::save() const {
             {"driver_feature_select", driver_feature_select_},
             {"driver_features", driver_features_},
             {"config_vector", config_vector_},
+            {"config_generation", config_generation_},
             {"status", status_},
             {"queue_select", queue_select_},
             {"queues", std::move(queues)}};
@@ -161,6 +162,7 @@ Result<> CommonConfig::restore(const nlohmann::json& fields) {
     driver_feature_select_ = in.number<u32>("driver_feature_select");
     driver_features_ = in.number<u64>("driver_features");
     config_vector_ = in.number<u16>("config_vector");
+    config_generation_ = in.number<u8>("config_generation");
     status_ = in.number<u8>("status", status::writable | status::needs_reset);
     queue_select_ = in.number<u16>("queue_select");
     in.require(!(status_ & status::features_ok) || !(driver_features_ & ~features_),

@@ -35,6 +35,8 @@ class CommonConfig {
     [[nodiscard]] bool driver_ok() const { return status_ & status::driver_ok; }
     [[nodiscard]] bool needs_reset() const { return status_ & status::needs_reset; }
     void set_needs_reset() { status_ |= status::needs_reset; }
+    /// The driver reads the number of it before and after the configuration (ch. 2.5.1).
+    void count_configuration_change() { ++config_generation_; }
     [[nodiscard]] u64 accepted_features() const { return driver_features_; }
 
     [[nodiscard]] unsigned queue_count() const { return static_cast<unsigned>(queues_.size()); }
@@ -62,6 +64,7 @@ class CommonConfig {
     u64 driver_features_ = 0;
     u16 config_vector_ = no_vector;
     u8 status_ = 0;
+    u8 config_generation_ = 0;
     u16 queue_select_ = 0;
     std::vector<Queue> queues_;
 };

@@ -28,6 +28,8 @@ class Transport {
     [[nodiscard]] virtual std::optional<Chain> pop(unsigned queue) = 0;
     /// Gives a request back and interrupts the driver if it wants that.
     virtual void complete(unsigned queue, u16 head, u32 written) = 0;
+    /// The model's configuration() is another than before: tells the driver.
+    virtual void configuration_changed() = 0;
     /// The driver has done what cannot be answered: the device stops and asks to be reset (ch. 2.1.2).
     virtual void stop() = 0;
 };
@@ -43,14 +45,21 @@ class Model {
     [[nodiscard]] virtual u64 features() const = 0;
     /// The greatest size of each queue, powers of two.
     [[nodiscard]] virtual std::span<const u16> queue_sizes() const = 0;
-    /// The device-specific configuration, which drivers only read.
+    /// The device-specific configuration, always of the same size. With the mutex held, once there is one.
     [[nodiscard]] virtual std::vector<u8> configuration() const = 0;
+    /// The driver writes a part of it. With the mutex held.
+    virtual void write_configuration(u64 /*offset*/, unsigned /*width*/, u64 /*value*/) {}
 
+    /// Once, before anything else: the transport, for models that hear from outside. Its memory is there as
+    /// long as the model's.
+    virtual void connect(Transport&) {}
     /// The driver has notified a queue, or has become ready. With the mutex held. Starts a bounded number of
     /// requests; completes them now or later.
     virtual void process(Transport& transport, unsigned queue) = 0;
     /// Waits, with the mutex released meanwhile, until no request is in flight.
     virtual void drain(std::unique_lock<std::mutex>& lock) = 0;
+    /// Back to the state at power-up; drained.
+    virtual void reset() {}
 
     /// State beyond the transport's; drained.
     [[nodiscard]] virtual nlohmann::json save() const = 0;

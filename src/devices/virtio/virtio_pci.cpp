@@ -32,7 +32,7 @@ constexpr u8 capability_bar = 4, capability_offset = 8, capability_length = 12, 
 VirtioPci::VirtioPci(const pci::Surroundings& surroundings, std::unique_ptr<Model> model)
     : PciFunction(identity(*model), surroundings),
       model_(std::move(model)),
-      device_configuration_(model_->configuration()),
+      configuration_bytes_(model_->configuration().size()),
       msix_(configuration(), vectors(*model_), 0, msix_table_offset, msix_pending_offset,
             surroundings.messages),
       common_(model_->features() | feature::version_1 | feature::indirect_descriptors, model_->queue_sizes(),
@@ -42,9 +42,10 @@ VirtioPci::VirtioPci(const pci::Surroundings& surroundings, std::unique_ptr<Mode
     add_structure_capability(capability_notify, notify_offset, common_.queue_count() * notify_multiplier);
     add_structure_capability(capability_isr, isr_offset, 1);
     // Only where the device has one (VIRTIO 1.2, ch. 4.1.4.6): Linux refuses a device whose is empty.
-    if (!device_configuration_.empty())
-        add_structure_capability(capability_device, device_offset, device_configuration_.size());
+    if (configuration_bytes_ != 0)
+        add_structure_capability(capability_device, device_offset, configuration_bytes_);
     add_structure_capability(capability_pci_access, 0, 0);
+    model_->connect(*this);
 }
 
 void VirtioPci::add_structure_capability(u8 type, u64 offset, u64 length) {
@@ -87,6 +88,7 @@ void VirtioPci::reset() {
 void VirtioPci::reset_device(std::unique_lock<std::mutex>& lock) {
     resetting_ = true;  // what is in flight finishes on the backend, but touches the guest no more
     model_->drain(lock);
+    model_->reset();
     common_.reset();
     interrupt_status_ = 0;
     set_interrupt_pin(false);
@@ -108,6 +110,11 @@ void VirtioPci::complete(unsigned queue, u16 head, u32 written) {
     ring.push(head, written);
     if (ring.interrupt_wanted()) interrupt(isr::queue, common_.queue_vector(queue));
     if (ring.broken()) stop();
+}
+
+void VirtioPci::configuration_changed() {
+    common_.count_configuration_change();
+    if (running()) interrupt(isr::configuration, common_.config_vector());
 }
 
 void VirtioPci::stop() {
@@ -134,9 +141,10 @@ u8 VirtioPci::take_interrupt_status() {
 }
 
 u64 VirtioPci::read_device_configuration(u64 offset, unsigned width) const {
+    const std::vector<u8> bytes = model_->configuration();
     u64 value = 0;
-    for (unsigned i = 0; i < width && offset + i < device_configuration_.size(); ++i)
-        value |= u64{device_configuration_[offset + i]} << (8 * i);
+    for (unsigned i = 0; i < width && offset + i < bytes.size(); ++i)
+        value |= u64{bytes[offset + i]} << (8 * i);
     return value;
 }
 
@@ -165,6 +173,8 @@ void VirtioPci::write_io(u64 offset, unsigned width, u64 value) {
         return;
     }
     const std::lock_guard lock(mutex_);
+    if (offset - within == device_offset && within + width <= configuration_bytes_)
+        return model_->write_configuration(within, width, value);
     if (offset - within == notify_offset && within % notify_multiplier == 0)
         notified(within / notify_multiplier);
 }

@@ -38,6 +38,7 @@ class VirtioPci final : public pci::PciFunction, private bus::IoHandler, private
     [[nodiscard]] bus::DmaView& memory() override { return dma(); }
     [[nodiscard]] std::optional<Chain> pop(unsigned queue) override;
     void complete(unsigned queue, u16 head, u32 written) override;
+    void configuration_changed() override;
     void stop() override;
     // PciFunction
     void refresh_configuration(u8 offset, unsigned width) override;
@@ -54,7 +55,7 @@ class VirtioPci final : public pci::PciFunction, private bus::IoHandler, private
     void reset_device(std::unique_lock<std::mutex>& lock);
 
     const std::unique_ptr<Model> model_;
-    const std::vector<u8> device_configuration_;
+    const u64 configuration_bytes_;
     pci::Msix msix_;
     u8 pci_access_capability_ = 0;
 

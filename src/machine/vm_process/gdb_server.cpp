@@ -1,6 +1,7 @@
 #include "machine/vm_process/gdb_server.hpp"
 
 #include "host/byte_socket.hpp"
+#include "host/thread_role.hpp"
 
 #include <array>
 
@@ -16,7 +17,10 @@ Result<std::unique_ptr<GdbServer>> GdbServer::create(Machine& machine, bool wait
 }
 
 GdbServer::GdbServer(Machine& machine, std::unique_ptr<host::EventLoop> loop)
-    : machine_(machine), loop_(std::move(loop)), thread_([this] { loop_->run(); }) {}
+    : machine_(machine), loop_(std::move(loop)), thread_([this] {
+          host::enter_thread_role(host::ThreadRole::debugger);
+          loop_->run();
+      }) {}
 
 GdbServer::~GdbServer() {
     loop_->stop();

@@ -11,9 +11,7 @@ constexpr std::size_t longest_line = 4096;
 
 }  // namespace
 
-LogFile::LogFile(host::UniqueFd file) : file_(std::move(file)) {
-    if (const auto info = host::file_info(file_.get())) position_ = info->size;
-}
+LogFile::LogFile(host::UniqueFd file) : file_(std::move(file)) {}
 
 LogFile::~LogFile() { flush(); }
 
@@ -29,7 +27,7 @@ void LogFile::flush() {
 }
 
 void LogFile::write_out() {
-    if (host::write_at(file_.get(), position_, std::as_bytes(std::span(line_)))) position_ += line_.size();
+    [[maybe_unused]] const auto written = host::write_on(file_.get(), std::as_bytes(std::span(line_)));
     line_.clear();
 }
 

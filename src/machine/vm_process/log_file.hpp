@@ -27,7 +27,6 @@ class LogFile final : public bus::ByteStream {
 
     host::UniqueFd file_;
     std::mutex mutex_;
-    u64 position_ = 0;
     std::vector<u8> line_;
 };
 

@@ -62,30 +62,37 @@ std::vector<u8> encode(const StartRequest& request) {
     json cards = json::array();
     for (const StartRequest::Card& card : request.network_cards)
         cards.push_back({{"model", static_cast<u64>(card.model)}, {"mac", card.mac}});
+    json serial_lines = json::array();
+    for (const StartRequest::SerialLine& line : request.serial_lines)
+        serial_lines.push_back(
+            {{"port", static_cast<u64>(line.port)}, {"kind", static_cast<u64>(line.kind)}});
     const std::optional<u16> port = request.config.debug_exit_port;
     // CBOR rather than text: a kernel command line may hold bytes that are not UTF-8.
-    return json::to_cbor({{"memory_bytes", request.config.memory_bytes},
-                          {"cpus", request.config.cpus},
-                          {"cpu_model", request.config.cpu_model},
-                          {"mode", static_cast<u64>(request.config.mode)},
-                          {"lockstep", request.config.lockstep},
-                          {"command_line", request.config.command_line},
-                          {"debug_exit_port", port ? json(*port) : json(nullptr)},
-                          {"test_device", request.config.test_device},
-                          {"boot", static_cast<u64>(request.config.boot)},
-                          {"boot_menu", request.config.boot_menu},
-                          {"kernel_name", request.config.kernel_name},
-                          {"has_firmware", request.has_firmware},
-                          {"has_video_bios", request.has_video_bios},
-                          {"has_network_rom", request.has_network_rom},
-                          {"has_kernel", request.has_kernel},
-                          {"has_initrd", request.has_initrd},
-                          {"has_debug_console", request.has_debug_console},
-                          {"firmware_files", request.firmware_files},
-                          {"disks", disks},
-                          {"network_cards", cards},
-                          {"debugger", static_cast<u64>(request.debugger)},
-                          {"has_viewer", request.has_viewer}});
+    return json::to_cbor(
+        {{"memory_bytes", request.config.memory_bytes},
+         {"cpus", request.config.cpus},
+         {"cpu_model", request.config.cpu_model},
+         {"mode", static_cast<u64>(request.config.mode)},
+         {"lockstep", request.config.lockstep},
+         {"command_line", request.config.command_line},
+         {"debug_exit_port", port ? json(*port) : json(nullptr)},
+         {"test_device", request.config.test_device},
+         {"boot", static_cast<u64>(request.config.boot)},
+         {"boot_menu", request.config.boot_menu},
+         {"kernel_name", request.config.kernel_name},
+         {"has_firmware", request.has_firmware},
+         {"has_video_bios", request.has_video_bios},
+         {"has_network_rom", request.has_network_rom},
+         {"has_kernel", request.has_kernel},
+         {"has_initrd", request.has_initrd},
+         {"has_debug_console", request.has_debug_console},
+         {"firmware_files", request.firmware_files},
+         {"disks", disks},
+         {"network_cards", cards},
+         {"serial_lines", serial_lines},
+         {"terminal", request.terminal ? json(static_cast<u64>(*request.terminal)) : json(nullptr)},
+         {"debugger", static_cast<u64>(request.debugger)},
+         {"has_viewer", request.has_viewer}});
 }
 
 std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
@@ -123,6 +130,17 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
             if (!model) return std::nullopt;
             request.network_cards.push_back({*model, card.at("mac").get<bus::MacAddress>()});
         }
+        using Line = StartRequest::SerialLine;
+        request.terminal.reset();
+        if (const json& terminal = message.at("terminal"); !terminal.is_null())
+            if (request.terminal = checked(terminal, Line::Port::virtio); !request.terminal)
+                return std::nullopt;
+        for (const json& line : message.at("serial_lines")) {
+            const auto where = checked(line.at("port"), Line::Port::virtio);
+            const auto kind = checked(line.at("kind"), Line::Kind::file);
+            if (!where || !kind) return std::nullopt;
+            request.serial_lines.push_back({*where, *kind});
+        }
         for (const json& disk : message.at("disks")) {
             const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::floppy);
             if (!attachment) return std::nullopt;
@@ -140,6 +158,23 @@ std::optional<Command> decode_command(std::span<const u8> bytes) {
         bytes[0] > static_cast<u8>(Command::attach_viewer))
         return std::nullopt;
     return static_cast<Command>(bytes[0]);
+}
+
+namespace {
+constexpr u8 memory_target = static_cast<u8>(Command::attach_viewer) + 1;
+}
+
+std::vector<u8> encode_memory_target(u64 bytes) {
+    std::vector<u8> message{memory_target};
+    for (unsigned i = 0; i < sizeof bytes; ++i) message.push_back(static_cast<u8>(bytes >> (8 * i)));
+    return message;
+}
+
+std::optional<u64> decode_memory_target(std::span<const u8> bytes) {
+    if (bytes.size() != 1 + sizeof(u64) || bytes[0] != memory_target) return std::nullopt;
+    u64 target = 0;
+    for (unsigned i = 0; i < sizeof target; ++i) target |= u64{bytes[1 + i]} << (8 * i);
+    return target;
 }
 
 std::vector<u8> encode(const EndReport& report, std::size_t maximum_bytes) {

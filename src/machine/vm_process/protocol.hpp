@@ -16,7 +16,7 @@ namespace softmetal::machine {
 /// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
 /// the firmware, the video BIOS, the network cards' option ROM, the kernel, the initrd and the file for the
 /// debug console's output, the firmware configuration device's files, the disks, the cables of the network
-/// cards, and a viewer's socket and surface where there is one from the beginning.
+/// cards, the serial lines, and a viewer's socket and surface where there is one from the beginning.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
@@ -39,10 +39,21 @@ struct StartRequest {
         bool operator==(const Card&) const = default;
     };
     std::vector<Card> network_cards;
+    /// What a serial line of the machine's leads to. Of the terminal the descriptor is the first of all.
+    struct SerialLine {
+        enum class Port : u8 { com1, com2, com3, com4, virtio };
+        enum class Kind : u8 { socket, file };
+        Port port = Port::com2;
+        Kind kind = Kind::socket;
+        bool operator==(const SerialLine&) const = default;
+    };
+    std::optional<SerialLine::Port> terminal = SerialLine::Port::com1;
+    std::vector<SerialLine> serial_lines;
     [[nodiscard]] std::size_t descriptor_count() const {
         return 1 + std::size_t{has_firmware} + std::size_t{has_video_bios} + std::size_t{has_network_rom} +
                std::size_t{has_kernel} + std::size_t{has_initrd} + std::size_t{has_debug_console} +
-               firmware_files.size() + disks.size() + network_cards.size() + (has_viewer ? 2 : 0);
+               firmware_files.size() + disks.size() + network_cards.size() + serial_lines.size() +
+               (has_viewer ? 2 : 0);
     }
 };
 
@@ -72,6 +83,9 @@ struct EndReport {
 // None where the bytes are no such message.
 [[nodiscard]] std::optional<StartRequest> decode_start_request(std::span<const u8> bytes);
 [[nodiscard]] std::optional<Command> decode_command(std::span<const u8> bytes);
+/// How many bytes of its memory the guest is to do with.
+[[nodiscard]] std::vector<u8> encode_memory_target(u64 bytes);
+[[nodiscard]] std::optional<u64> decode_memory_target(std::span<const u8> bytes);
 [[nodiscard]] std::optional<EndReport> decode_end_report(std::span<const u8> bytes);
 
 }  // namespace softmetal::machine

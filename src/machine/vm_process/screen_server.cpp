@@ -1,6 +1,7 @@
 #include "machine/vm_process/screen_server.hpp"
 
 #include "host/byte_socket.hpp"
+#include "host/thread_role.hpp"
 
 #include <array>
 
@@ -25,7 +26,10 @@ Result<std::unique_ptr<ScreenServer>> ScreenServer::create(bus::Screen& screen, 
 }
 
 ScreenServer::ScreenServer(bus::Screen& screen, bus::InputSink& input, std::unique_ptr<host::EventLoop> loop)
-    : screen_(screen), input_(input), loop_(std::move(loop)), thread_([this] { loop_->run(); }) {}
+    : screen_(screen), input_(input), loop_(std::move(loop)), thread_([this] {
+          host::enter_thread_role(host::ThreadRole::screen);
+          loop_->run();
+      }) {}
 
 ScreenServer::~ScreenServer() {
     loop_->stop();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <utility>
 
 namespace softmetal::machine {
 
@@ -34,14 +35,41 @@ void SocketByteStream::write(std::span<const u8> bytes) {
                       [&] { return outgoing_.size() < buffer_bytes || !waiting_allowed_ || peer_gone_; });
     if (peer_gone_ || (!waiting_allowed_ && outgoing_.size() >= buffer_bytes)) return;
     outgoing_.insert(outgoing_.end(), bytes.begin(), bytes.end());
-    // Sent by the loop's thread: a guest prints byte by byte, and meanwhile more of them come together.
+    schedule();
+}
+
+std::size_t SocketByteStream::write_some(std::span<const u8> bytes) {
+    const std::lock_guard lock(mutex_);
+    if (peer_gone_ || !waiting_allowed_) return bytes.size();  // nobody will ever see them
+    const std::size_t count = std::min(bytes.size(), buffer_bytes - std::min(buffer_bytes, outgoing_.size()));
+    outgoing_.insert(outgoing_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+    if (count < bytes.size()) somebody_lacked_room_ = true;
+    schedule();
+    return count;
+}
+
+/// Sent by the loop's thread: a guest prints byte by byte, and meanwhile more of them come together.
+void SocketByteStream::schedule() {
     if (sending_scheduled_ || waits_for_room_) return;
     sending_scheduled_ = true;
     loop_.post([this] {
-        std::lock_guard relock(mutex_);
-        sending_scheduled_ = false;
-        send();
+        {
+            const std::lock_guard lock(mutex_);
+            sending_scheduled_ = false;
+        }
+        send_and_call_back();
     });
+}
+
+void SocketByteStream::send_and_call_back() {
+    std::function<void()> callback;
+    {
+        const std::lock_guard lock(mutex_);
+        send();
+        if (outgoing_.size() < buffer_bytes && std::exchange(somebody_lacked_room_, false))
+            callback = writable_;
+    }
+    if (callback) callback();
 }
 
 void SocketByteStream::send() {
@@ -69,10 +97,7 @@ void SocketByteStream::update_watch() {
 }
 
 void SocketByteStream::on_ready(host::Readiness ready) {
-    if (ready.write) {
-        std::lock_guard lock(mutex_);
-        send();
-    }
+    if (ready.write) send_and_call_back();
     if (ready.read) receive();
 }
 
@@ -111,6 +136,11 @@ std::size_t SocketByteStream::read(std::span<u8> into) {
 void SocketByteStream::on_readable(std::function<void()> callback) {
     std::lock_guard lock(mutex_);
     callback_ = std::move(callback);
+}
+
+void SocketByteStream::on_writable(const std::function<void()>& callback) {
+    const std::lock_guard lock(mutex_);
+    writable_ = callback;
 }
 
 void SocketByteStream::stop_waiting() {

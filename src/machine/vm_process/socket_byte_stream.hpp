@@ -24,6 +24,8 @@ class SocketByteStream : public bus::ByteStream {
                                                                           host::UniqueFd socket);
 
     void write(std::span<const u8> bytes) override;
+    [[nodiscard]] std::size_t write_some(std::span<const u8> bytes) override;
+    void on_writable(const std::function<void()>& callback) override;
     [[nodiscard]] std::size_t read(std::span<u8> into) override;
     void on_readable(std::function<void()> callback) override;
 
@@ -37,7 +39,9 @@ class SocketByteStream : public bus::ByteStream {
     SocketByteStream(host::EventLoop& loop, host::UniqueFd socket);
     void on_ready(host::Readiness ready);
     void receive();
+    void send_and_call_back();
     void send();          // mutex held
+    void schedule();      // mutex held
     void update_watch();  // mutex held
 
     host::EventLoop& loop_;
@@ -51,7 +55,8 @@ class SocketByteStream : public bus::ByteStream {
     bool waits_for_room_ = false;  // the socket was full
     bool waiting_allowed_ = true;
     bool peer_gone_ = false;
-    std::function<void()> callback_;
+    bool somebody_lacked_room_ = false;
+    std::function<void()> callback_, writable_;
     std::unique_ptr<host::EventLoop::Watch> watch_;  // last: destroyed first
 };
 

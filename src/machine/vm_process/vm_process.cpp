@@ -5,6 +5,7 @@
 #include "host/jail.hpp"
 #include "host/process_exit.hpp"
 #include "host/random.hpp"
+#include "host/thread_role.hpp"
 #include "machine/vm_process/gdb_server.hpp"
 #include "machine/vm_process/log_file.hpp"
 #include "machine/vm_process/open_disks.hpp"
@@ -56,11 +57,17 @@ class VmProcess {
         if (auto built = build(); !built)
             return {.kind = EndReport::Kind::rejected, .detail = built.error().message};
 
-        std::thread loop_thread([this] { loop_->run(); });
+        std::thread loop_thread([this] {
+            host::enter_thread_role(host::ThreadRole::event_loop);
+            loop_->run();
+        });
         const MachineEnd end = machine_->run();
         if (gdb_) gdb_->finish(end);
         if (screen_) screen_->finish();
-        serial_->drain();
+        for (const auto& line : serial_sockets_) line->stop_waiting();
+        terminal_->drain();
+        for (const auto& line : serial_sockets_) line->drain();
+        for (const auto& line : serial_files_) line->flush();
         if (debug_console_) debug_console_->flush();
         for (std::string& failure : disks_->flush()) failures_.push_back(std::move(failure));
         loop_->stop();
@@ -81,9 +88,9 @@ class VmProcess {
         if (!loop) return std::unexpected(loop.error());
         loop_ = std::move(*loop);
         time_ = std::make_unique<VirtualTime>(*loop_);
-        auto serial = SocketByteStream::create(*loop_, std::move(order_.descriptors[0]));
-        if (!serial) return std::unexpected(serial.error());
-        serial_ = std::move(*serial);
+        auto terminal = SocketByteStream::create(*loop_, std::move(order_.descriptors[0]));
+        if (!terminal) return std::unexpected(terminal.error());
+        terminal_ = std::move(*terminal);
         auto watch = loop_->watch(control_.fd(), {.read = true}, [this](host::Readiness) { obey(); });
         if (!watch) return std::unexpected(watch.error());
         control_watch_ = std::move(*watch);
@@ -96,10 +103,9 @@ class VmProcess {
     /// From here on the user's files, which may come from anywhere, are looked into.
     [[nodiscard]] Result<> build() {
         const StartRequest& request = order_.request;
-        std::size_t next = 1;  // descriptor 0 was the serial port
+        std::size_t next = 1;  // descriptor 0 was the terminal
         MachineResources resources{.kernel = {},
                                    .initrd = {},
-                                   .serial = *serial_,
                                    .timers = *time_,
                                    .clock = *time_,
                                    .disks = {},
@@ -147,6 +153,15 @@ class VmProcess {
             resources.network_cards.push_back({card.model, card.mac, link->get()});
             network_links_.push_back(std::move(*link));
         }
+        std::array<bus::ByteStream*, 5> lines{};
+        if (request.terminal) lines[std::to_underlying(*request.terminal)] = &*terminal_;
+        for (const StartRequest::SerialLine& line : request.serial_lines) {
+            auto stream = open_serial_line(line.kind, std::move(order_.descriptors[next++]));
+            if (!stream) return std::unexpected(stream.error());
+            lines[std::to_underlying(line.port)] = *stream;
+        }
+        std::copy_n(lines.begin(), resources.serial_ports.size(), resources.serial_ports.begin());
+        resources.virtio_console = lines[4];
 
         auto machine = Machine::create(request.config, resources);
         if (!machine) return std::unexpected(machine.error());
@@ -166,6 +181,15 @@ class VmProcess {
         return {};
     }
 
+    [[nodiscard]] Result<bus::ByteStream*> open_serial_line(StartRequest::SerialLine::Kind kind,
+                                                            host::UniqueFd descriptor) {
+        if (kind == StartRequest::SerialLine::Kind::file)
+            return &*serial_files_.emplace_back(std::make_unique<LogFile>(std::move(descriptor)));
+        auto stream = SocketByteStream::create(*loop_, std::move(descriptor));
+        if (!stream) return std::unexpected(stream.error());
+        return &*serial_sockets_.emplace_back(std::move(*stream));
+    }
+
     [[nodiscard]] Result<std::vector<std::byte>> read_file(std::size_t descriptor, const char* what) const {
         return host::read_whole_file(order_.descriptors[descriptor].get(), order_.request.config.memory_bytes,
                                      what);
@@ -175,6 +199,8 @@ class VmProcess {
     void obey() {
         auto received = control_.receive();
         if (!received || !*received) host::exit_now(parent_is_gone);
+        if (const auto bytes = decode_memory_target((*received)->bytes))
+            return machine_->set_memory_target(*bytes);
         const auto command = decode_command((*received)->bytes);
         if (command == Command::press_power_button) return machine_->press_power_button();
         if (command == Command::attach_debugger && gdb_ && (*received)->descriptors.size() == 1)
@@ -183,7 +209,8 @@ class VmProcess {
             return screen_->connect(std::move((*received)->descriptors[0]),
                                     std::move((*received)->descriptors[1]));
         if (command == Command::stop) {
-            serial_->stop_waiting();
+            terminal_->stop_waiting();
+            for (const auto& line : serial_sockets_) line->stop_waiting();
             machine_->request_stop();
         }
     }
@@ -193,7 +220,9 @@ class VmProcess {
     std::vector<std::string> refused_defences_, failures_;
     std::unique_ptr<host::EventLoop> loop_;
     std::unique_ptr<VirtualTime> time_;
-    std::unique_ptr<SocketByteStream> serial_;
+    std::unique_ptr<SocketByteStream> terminal_;
+    std::vector<std::unique_ptr<SocketByteStream>> serial_sockets_;
+    std::vector<std::unique_ptr<LogFile>> serial_files_;
     std::unique_ptr<host::EventLoop::Watch> control_watch_;
     std::unique_ptr<LogFile> debug_console_;
     std::unique_ptr<OpenDisks> disks_;

@@ -30,6 +30,7 @@ bool is_computation(const Instruction& i) {
         case ZYDIS_CATEGORY_VFMA:
         case ZYDIS_CATEGORY_BMI1:
         case ZYDIS_CATEGORY_BMI2:
+        case ZYDIS_CATEGORY_ADOX_ADCX:
         case ZYDIS_CATEGORY_LZCNT:
         case ZYDIS_CATEGORY_AES:
         case ZYDIS_CATEGORY_PCLMULQDQ:

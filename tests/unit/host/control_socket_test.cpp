@@ -24,6 +24,13 @@ TEST_F(ControlSocketTest, KeepsMessagesApart) {
     EXPECT_EQ(pair.second.receive().value()->bytes, second);
 }
 
+TEST_F(ControlSocketTest, KnowsWhenNobodyHasTheOtherSide) {
+    EXPECT_FALSE(pair.first.is_abandoned());
+    { const UniqueFd theirs = pair.second.take_fd(); }
+    EXPECT_TRUE(pair.first.is_abandoned());
+    EXPECT_FALSE(pair.first.send(std::vector<u8>{1}));
+}
+
 TEST_F(ControlSocketTest, PassesDescriptorsThatCloseOnExec) {
     const UniqueFd file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     const std::array<int, 2> fds = {file.get(), 0};

@@ -255,7 +255,7 @@ TEST_F(Wired, RefusesMoreDisksThanSlots) {
     const auto made = Board::create({.memory_bytes = 16u << 20, .cpus = 1},
                                     outside.resources(layout::maximum_disks + 1), outside.platform);
     ASSERT_FALSE(made);
-    EXPECT_THAT(made.error().message, HasSubstr("at most 24 disks, not 25"));
+    EXPECT_THAT(made.error().message, HasSubstr("at most 22 disks, not 23"));
 }
 
 TEST_F(Wired, ProcessorsHaveApicsOfTheirOwn) {

@@ -56,12 +56,12 @@ struct Outside {
     [[nodiscard]] MachineResources resources(unsigned disks = 0) {
         return {.kernel = {},
                 .initrd = {},
-                .serial = serial,
                 .timers = time,
                 .clock = time,
                 .disks = std::vector<bus::BlockStore*>(disks, &store),
                 .entropy = [](std::span<std::byte>) {},
-                .wall_clock_seconds = 0};
+                .wall_clock_seconds = 0,
+                .serial_ports = {&serial}};
     }
 };
 

@@ -30,6 +30,36 @@ TEST(GuestMemory, HolesAreNotRam) {
     EXPECT_NE(memory->page({0xfffff}), nullptr);
 }
 
+TEST(GuestMemory, WhatIsReclaimedReadsAsZeroAndCanBeWrittenAgain) {
+    const auto memory = make(4 * mib);
+    for (const u64 page : {0x1000ull, 0x9f000ull, 0xc0000ull, 0x10'0000ull, 0x3f'f000ull})
+        *memory->page({page}) = 7;
+    EXPECT_EQ(memory->reclaim({0x1001}, 0xfff), 0u) << "no whole page";
+    EXPECT_EQ(*memory->page({0x1000}), 7);
+    EXPECT_EQ(memory->reclaim({0}, 0x1'0000'0000), 0xa0000 + 3 * mib) << "all but the chipset's window";
+    for (const u64 page : {0x1000ull, 0x9f000ull, 0x10'0000ull, 0x3f'f000ull})
+        EXPECT_EQ(*memory->page({page}), 0);
+    EXPECT_EQ(*memory->page({0xc0000}), 7);
+    *memory->page({0x1000}) = 9;
+    EXPECT_EQ(memory->reclaim({~u64{0} - 10}, ~u64{0}), 0u);
+    EXPECT_EQ(*memory->page({0x1000}), 9);
+}
+
+TEST(GuestMemory, ReclaimingCodeTellsWhoTranslatedIt) {
+    struct Observer final : CodeWriteObserver {
+        void code_about_to_change(GuestPhysical a, u64, u64 translators) override {
+            told.emplace_back(a.value, translators);
+        }
+        std::vector<std::pair<u64, u64>> told;
+    } observer;
+    const auto memory = make(2 * mib);
+    memory->observe_code_writes(&observer);
+    static_cast<void>(memory->mark_code({0x3000}, 1));
+    memory->reclaim({0x2000}, 0x4000);
+    ASSERT_EQ(observer.told.size(), 1u);
+    EXPECT_EQ(observer.told[0], (std::pair<u64, u64>{0x3000, 2}));
+}
+
 TEST(GuestMemory, FirmwareEndsAtFourGibAndBelowOneMib) {
     const auto memory = make(2 * mib);
     ASSERT_TRUE(memory->install_firmware(numbered_firmware(64)));

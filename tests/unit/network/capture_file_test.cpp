@@ -25,7 +25,7 @@ TEST(CaptureFile, IsAsItsFormatSays) {
         capture.add(3'000'000'007, std::vector<std::byte>(60, std::byte{0x11}));
         capture.add(4'999'999'999, std::vector<std::byte>(150, std::byte{0x22}));
     }
-    std::rewind(file);
+    ASSERT_EQ(std::fseek(file, 0, SEEK_SET), 0);
     std::vector<char> bytes(1000);
     bytes.resize(std::fread(bytes.data(), 1, bytes.size(), file));
     std::fclose(file);

@@ -29,7 +29,10 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
         .disks = {{"a.img", true}, {"b.img", false, StartRequest::Disk::Attachment::cdrom}},
         .debugger = StartRequest::Debugger::awaited,
         .has_viewer = true,
-        .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}}};
+        .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}},
+        .terminal = std::nullopt,
+        .serial_lines = {{StartRequest::SerialLine::Port::virtio, StartRequest::SerialLine::Kind::file},
+                         {StartRequest::SerialLine::Port::com2, StartRequest::SerialLine::Kind::socket}}};
     const auto got = decode_start_request(encode(sent));
     ASSERT_TRUE(got.has_value());
     EXPECT_EQ(got->config.memory_bytes, sent.config.memory_bytes);
@@ -53,7 +56,16 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->firmware_files, sent.firmware_files);
     EXPECT_TRUE(got->has_viewer);
     EXPECT_EQ(got->network_cards, sent.network_cards);
-    EXPECT_EQ(got->descriptor_count(), 13u);
+    EXPECT_EQ(got->serial_lines, sent.serial_lines);
+    EXPECT_FALSE(got->terminal.has_value());
+    EXPECT_EQ(got->descriptor_count(), 15u);
+    EXPECT_EQ(decode_start_request(encode(StartRequest{}))->terminal, StartRequest::SerialLine::Port::com1);
+}
+
+TEST(Protocol, MemoryTargetsArriveAsTheyWereSent) {
+    EXPECT_EQ(decode_memory_target(encode_memory_target(0x123456789abcdef0)), 0x123456789abcdef0u);
+    EXPECT_FALSE(decode_memory_target(encode(Command::stop)));
+    EXPECT_FALSE(decode_command(encode_memory_target(1)));
 }
 
 TEST(Protocol, EndReportArrivesAsItWasSent) {
