@@ -1,7 +1,10 @@
 #include "drive_options.hpp"
 
+#include "disk/nbd_address.hpp"
+#include "host/client_socket.hpp"
 #include "host/file_io.hpp"
 #include "host/input_file.hpp"
+#include "host/listening_socket.hpp"
 #include "machine/floppies.hpp"
 
 #include <array>
@@ -47,6 +50,7 @@ bool is_iso_9660(int fd) {
 }
 
 Result<DriveOption> recognise(const std::string& path) {
+    if (disk::is_nbd_address(path)) return DriveOption{path, false, Attachment::ide};
     const auto file = host::open_input_file("image", path, host::FileAccess::read);
     if (!file) return std::unexpected(file.error());
     if (is_iso_9660(file->get())) return DriveOption{path, true, Attachment::cdrom};
@@ -79,7 +83,21 @@ Result<std::vector<DriveOption>> drives(const RunOptions& options) {
     return all;
 }
 
+bool is_on_server(const DriveOption& drive) { return disk::is_nbd_address(drive.path); }
+
+Result<host::UniqueFd> connect_to_server(const std::string& text) {
+    const auto address = disk::parse_nbd_address(text);
+    if (!address) return std::unexpected(address.error());
+    return address->socket_path.empty() ? host::connect_to_host(address->host, address->port)
+                                        : host::connect_socket_file(address->socket_path);
+}
+
 Result<host::UniqueFd> open_drive(const DriveOption& drive) {
+    if (is_on_server(drive)) {
+        auto connected = connect_to_server(drive.path);
+        if (!connected) return fail(fmt::format("disk '{}': {}", drive.path, connected.error().message));
+        return connected;
+    }
     const char* what = drive.attachment == Attachment::cdrom    ? "CD-ROM image"
                        : drive.attachment == Attachment::floppy ? "floppy disk"
                                                                 : "disk";

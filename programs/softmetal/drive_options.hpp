@@ -17,7 +17,10 @@ struct DriveOption {
 /// IMAGE first, then disks, floppy disks and CD-ROMs in their order.
 [[nodiscard]] Result<std::vector<DriveOption>> drives(const RunOptions& options);
 
-/// Opened as it is to be used, and kept from others.
+/// An NBD server's: each life of the machine needs a connection of its own.
+[[nodiscard]] bool is_on_server(const DriveOption& drive);
+
+/// Opened as it is to be used, and kept from others; or connected.
 [[nodiscard]] Result<host::UniqueFd> open_drive(const DriveOption& drive);
 
 }  // namespace softmetal

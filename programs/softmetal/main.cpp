@@ -9,6 +9,7 @@
 #include "machine/vm_process/vm_process.hpp"
 #include "memory_command.hpp"
 #include "network/network_process.hpp"
+#include "network/switch_process.hpp"
 #include "options.hpp"
 #include "run_command.hpp"
 #include "screenshot_command.hpp"
@@ -48,6 +49,8 @@ int main(int argc, char** argv) {
     if (command == "vm-process") return be_child("vm-process", "softmetal-vm", machine::run_vm_process);
     if (command == "network-process")
         return be_child("network-process", "softmetal-net", network::run_network_process);
+    if (command == "switch-process")
+        return be_child("switch-process", "softmetal-switch", network::run_switch_process);
     if (command == "vnc-server") return be_child("vnc-server", "softmetal-vnc", display::run_vnc_process);
 
     CLI::App app("Runs whole x86 operating systems in an ordinary process, without hardware virtualization.",

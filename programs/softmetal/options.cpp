@@ -87,7 +87,8 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("NAME=FILE")
         ->allow_extra_args(false);
     run->add_option("--disk", options.disks,
-                    "Raw disk image or block device; ,if=ide makes it an IDE disk instead of a virtio one, "
+                    "Raw disk image, block device, or nbd://HOST/EXPORT or nbd+unix:///EXPORT?socket=PATH; "
+                    ",if=ide makes it an IDE disk instead of a virtio one, "
                     ",readonly protects "
                     "it; repeat it for more disks")
         ->type_name("FILE")
@@ -107,10 +108,11 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->default_str("disk");
     run->add_flag("--boot-menu", options.boot_menu,
                   "The firmware waits some seconds for Escape, and then asks what to boot");
-    run->add_option("--network", options.network,
-                    "nat: the guest reaches what this computer reaches; none: no network card")
+    run->add_option("--network", options.networks,
+                    "nat: the guest reaches what this computer reaches; switch=NAME: your other guests with "
+                    "the same switch, and nobody else; none: no network card. Repeat it for more cards")
         ->type_name("KIND")
-        ->transform(one_of<NetworkKind>({{"nat", NetworkKind::nat}, {"none", NetworkKind::none}}))
+        ->allow_extra_args(false)
         ->default_str("nat");
     using machine::NetworkCardModel;
     run->add_option("--network-card", options.network_card,
@@ -134,7 +136,7 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
         ->type_name("PORTS")
         ->allow_extra_args(false);
     run->add_option("--capture", options.capture,
-                    "Write the network's frames to FILE, for tcpdump and Wireshark")
+                    "Write the first network's frames to FILE, for tcpdump and Wireshark")
         ->type_name("FILE");
     run->add_option("--serial", options.serial,
                     "Where serial port COM1 leads: terminal, none, file:PATH or unix:PATH (a socket to "

@@ -11,7 +11,6 @@
 namespace softmetal {
 
 enum class OnReset { restart, exit };
-enum class NetworkKind { none, nat };
 
 struct RunOptions {
     std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
@@ -26,7 +25,7 @@ struct RunOptions {
     std::vector<std::string> disks, cdroms, floppies;
     machine::BootDevice boot = machine::BootDevice::disk;
     bool boot_menu = false;
-    NetworkKind network = NetworkKind::nat;
+    std::vector<std::string> networks = {"nat"};  // a card each
     machine::NetworkCardModel network_card = machine::NetworkCardModel::virtio;
     std::optional<std::string> network_rom;  // instead of the default
     std::string boot_file;                   // what DHCP tells firmware to load; empty: nothing

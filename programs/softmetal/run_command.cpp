@@ -2,6 +2,7 @@
 
 #include "complain.hpp"
 #include "exit_codes.hpp"
+#include "network/switch_process.hpp"
 #include "run_inputs.hpp"
 #include "statistics_output.hpp"
 #include "supervisor.hpp"
@@ -91,6 +92,19 @@ int write_screenshot(const RunOptions& options, const Supervisor& supervisor, in
     return status == exit_codes::success ? exit_codes::host_error : status;
 }
 
+Result<> connect_network(const RunInputs::Network& network, Supervisor& supervisor) {
+    if (!network.nat) {
+        auto cable = network::plug_into_switch(network.switch_name, network.capture.get());
+        if (!cable) return std::unexpected(cable.error());
+        supervisor.use_cable(std::move(*cable));
+        return {};
+    }
+    auto child = NetworkChild::start(*network.nat, network.capture.get());
+    if (!child) return std::unexpected(child.error());
+    supervisor.use_network(std::move(*child));
+    return {};
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options) {
@@ -108,9 +122,6 @@ int run_command(const RunOptions& options) {
         complain(fmt::format("--screenshot: cannot write to '{}'", options.screenshot));
         return exit_codes::usage;
     }
-    std::vector<int> files;
-    for (const host::UniqueFd& file : inputs->files) files.push_back(file.get());
-
     auto supervisor = Supervisor::create();
     if (!supervisor) {
         complain(supervisor.error().message);
@@ -140,20 +151,24 @@ int run_command(const RunOptions& options) {
             return exit_codes::host_error;
         }
     }
-    if (inputs->network) {
-        auto network = NetworkChild::start(*inputs->network, inputs->capture.get());
-        if (!network) {
-            complain(fmt::format("network: {} (--network none runs without)", network.error().message));
+    for (const RunInputs::Network& network : inputs->networks) {
+        if (auto connected = connect_network(network, **supervisor); !connected) {
+            complain(fmt::format("network: {} (--network none runs without)", connected.error().message));
             return exit_codes::host_error;
         }
-        (*supervisor)->use_network(std::move(*network));
     }
     std::vector<std::string> failures;  // of all lives of the machine: a restart does not undo them
     for (;;) {
+        std::vector<int> files;
+        for (const host::UniqueFd& file : inputs->files) files.push_back(file.get());
         auto end = (*supervisor)->run(inputs->request, files);
         if (end && end->report)
             failures.insert(failures.end(), end->report->failures.begin(), end->report->failures.end());
-        if (end && is_reset(*end) && options.on_reset == OnReset::restart) continue;
+        if (end && is_reset(*end) && options.on_reset == OnReset::restart) {
+            const auto connected = inputs->connect_again();
+            if (connected) continue;
+            end = std::unexpected(connected.error());
+        }
         (*supervisor)->restore_terminal();
         if (!end) {
             complain(end.error().message);

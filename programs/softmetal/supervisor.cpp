@@ -119,7 +119,7 @@ Result<> Supervisor::start(const machine::StartRequest& request, const std::vect
 
     std::vector<int> descriptors = {serial->second.get()};
     descriptors.insert(descriptors.end(), files.begin(), files.end());
-    if (network_) descriptors.push_back(network_->cable());
+    descriptors.insert(descriptors.end(), cables_.begin(), cables_.end());
     std::vector<host::UniqueFd> lines;  // until they are sent
     for (const LineEnd& line : serial_lines_) {
         if (line.door) {

@@ -44,7 +44,14 @@ class Supervisor {
     [[nodiscard]] Result<> open_vnc_door(std::unique_ptr<host::ListeningSocket> listener,
                                          const display::VncRequest& request);
     /// Whose cable every life of the machine gets, as its first card's.
-    void use_network(std::unique_ptr<NetworkChild> network) { network_ = std::move(network); }
+    void use_network(std::unique_ptr<NetworkChild> network) {
+        cables_.push_back(network->cable());
+        network_ = std::move(network);
+    }
+    void use_cable(host::UniqueFd cable) {
+        cables_.push_back(cable.get());
+        switch_cables_.push_back(std::move(cable));
+    }
     /// The lines of the request, in its order.
     [[nodiscard]] Result<> use_serial_lines(std::vector<SerialLine> lines);
     ~Supervisor();
@@ -85,6 +92,8 @@ class Supervisor {
     std::optional<host::ControlSocket> control_;
     std::unique_ptr<GdbDoor> gdb_door_;
     std::unique_ptr<NetworkChild> network_;
+    std::vector<host::UniqueFd> switch_cables_;
+    std::vector<int> cables_;  // of all network cards, in order
     std::unique_ptr<VncDoor> vnc_door_;
     std::unique_ptr<ControlDoor> control_door_;
     struct LineEnd {

@@ -23,8 +23,10 @@ constexpr u64 x2apic_enable = bit(10);  // of IA32_APIC_BASE
 
 // Read as zero, writes ignored: present on every processor of their vendor, whatever CPUID says.
 constexpr u32 debug_control = 0x1d9, platform_info = 0xce, smi_count = 0x34;
-constexpr std::array amd_registers{0xc0010010u, 0xc0010015u, 0xc001001au, 0xc001001du, 0xc001001fu,
-                                   0xc0010140u, 0xc0010141u, 0xc0011020u, 0xc0011022u, 0xc0011023u};
+constexpr std::array amd_registers{0xc0010010u, 0xc001001au, 0xc001001du, 0xc001001fu, 0xc0010140u,
+                                   0xc0010141u, 0xc0011020u, 0xc0011022u, 0xc0011023u};
+constexpr u32 amd_hardware_configuration = 0xc0010015;
+constexpr u64 tsc_counts_at_p0_frequency = bit(24);  // AMD PPR, MSRC001_0015[TscFreqSel]: read-only
 constexpr u32 amd_decode_config = 0xc0011029;
 constexpr u64 lfence_serializes = bit(1);
 
@@ -63,6 +65,7 @@ void require_feature(const CpuModel& model, u32 index) {
             case msr::pred_cmd: return f.spec_ctrl;
             case msr::arch_capabilities: return f.arch_capabilities;
             case msr::tsc_deadline: return f.tsc_deadline;
+            case amd_hardware_configuration:
             case amd_decode_config: return model.shows_amd();
             default: return index < msr::x2apic_first || index > msr::x2apic_last || f.x2apic;
         }
@@ -152,6 +155,7 @@ u64 read_msr(Vcpu& vcpu, u32 index) {
         case msr::gs_base: return state.seg(x86::Segment::gs).base;
         case msr::kernel_gs_base: return state.kernel_gs_base;
         case msr::tsc_aux: return state.tsc_aux;
+        case amd_hardware_configuration: return tsc_counts_at_p0_frequency;
         case amd_decode_config: return lfence_serializes;
         default: break;
     }
@@ -232,6 +236,7 @@ void write_msr(Vcpu& vcpu, u32 index, u64 value) {
             if (value >> 32) raise_gp();
             state.tsc_aux = value;
             return;
+        case amd_hardware_configuration:
         case amd_decode_config: return;
         default: break;
     }

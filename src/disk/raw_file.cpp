@@ -10,6 +10,16 @@ namespace softmetal::disk {
 
 using bus::BlockStatus;
 
+namespace {
+
+u64 length_of(const bus::BlockStore::Places& places) {
+    u64 length = 0;
+    for (const auto& place : places) length += place.size();
+    return length;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<RawFile>> RawFile::open(host::UniqueFd fd, bool read_only) {
     const auto info = host::file_info(fd.get());
     if (!info) return fail("cannot use the disk image: " + info.error().message);
@@ -51,6 +61,21 @@ void RawFile::write(u64 offset, std::span<const std::byte> from, Completion done
     });
 }
 
+void RawFile::read_places(u64 offset, Places into, Completion done) {
+    workers_.submit([this, offset, into = std::move(into), done = std::move(done)] {
+        done(inside(offset, length_of(into)) ? status("read", host::read_places_at(fd_.get(), offset, into))
+                                             : BlockStatus::io_error);
+    });
+}
+
+void RawFile::write_places(u64 offset, const Places& from, Completion done) {
+    workers_.submit([this, offset, from, done = std::move(done)] {
+        const bool allowed = !read_only_ && inside(offset, length_of(from));
+        done(allowed ? status("write", host::write_places_at(fd_.get(), offset, from))
+                     : BlockStatus::io_error);
+    });
+}
+
 void RawFile::flush(Completion done) {
     workers_.submit([this, done = std::move(done)] {
         done(read_only_ ? BlockStatus::ok : status("flush", host::sync_data(fd_.get())));
@@ -67,15 +92,19 @@ void RawFile::discard(u64 offset, u64 length, Completion done) {
     });
 }
 
-void RawFile::write_zeroes(u64 offset, u64 length, Completion done) {
-    workers_.submit([this, offset, length, done = std::move(done)] {
+void RawFile::write_zeroes(u64 offset, u64 length, bool may_unmap, Completion done) {
+    workers_.submit([this, offset, length, may_unmap, done = std::move(done)] {
         const bool allowed = !read_only_ && inside(offset, length);
-        done(allowed ? status("write", write_zeroes_now(offset, length)) : BlockStatus::io_error);
+        done(allowed ? status("write", write_zeroes_now(offset, length, may_unmap)) : BlockStatus::io_error);
     });
 }
 
-host::OsResult RawFile::write_zeroes_now(u64 offset, u64 length) {
+host::OsResult RawFile::write_zeroes_now(u64 offset, u64 length, bool may_unmap) {
     if (length == 0) return {};
+    if (may_unmap) {
+        const auto punched = host::punch_hole(fd_.get(), offset, length);
+        if (punched && *punched) return {};
+    }
     const auto zeroed = host::zero_range(fd_.get(), offset, length);
     if (!zeroed) return std::unexpected(zeroed.error());
     if (*zeroed) return {};

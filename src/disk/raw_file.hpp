@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/result.hpp"
-#include "bus/backends/block_store.hpp"
+#include "disk/host_store.hpp"
 #include "disk/worker_pool.hpp"
 #include "host/file_io.hpp"
 #include "host/unique_fd.hpp"
@@ -14,7 +14,7 @@
 
 namespace softmetal::disk {
 
-class RawFile final : public bus::BlockStore {
+class RawFile final : public HostStore {
  public:
     static constexpr u64 sector = 512;
 
@@ -26,13 +26,13 @@ class RawFile final : public bus::BlockStore {
     [[nodiscard]] bool read_only() const override { return read_only_; }
     void read(u64 offset, std::span<std::byte> into, Completion done) override;
     void write(u64 offset, std::span<const std::byte> from, Completion done) override;
+    void read_places(u64 offset, Places into, Completion done) override;
+    void write_places(u64 offset, const Places& from, Completion done) override;
     void flush(Completion done) override;
     void discard(u64 offset, u64 length, Completion done) override;
-    void write_zeroes(u64 offset, u64 length, Completion done) override;
+    void write_zeroes(u64 offset, u64 length, bool may_unmap, Completion done) override;
 
-    /// What the host refused first, "cannot write: No space left on device"; empty where it refused nothing.
-    /// The guest has seen an I/O error and cannot know why.
-    [[nodiscard]] std::string first_failure() const;
+    [[nodiscard]] std::string first_failure() const override;
 
  private:
     RawFile(host::UniqueFd fd, u64 size, bool read_only)
@@ -40,7 +40,7 @@ class RawFile final : public bus::BlockStore {
     [[nodiscard]] bool inside(u64 offset, u64 length) const {
         return offset <= size_ && length <= size_ - offset;
     }
-    [[nodiscard]] host::OsResult write_zeroes_now(u64 offset, u64 length);
+    [[nodiscard]] host::OsResult write_zeroes_now(u64 offset, u64 length, bool may_unmap);
     [[nodiscard]] bus::BlockStatus status(std::string_view action, const host::OsResult& result);
 
     host::UniqueFd fd_;

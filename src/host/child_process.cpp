@@ -20,11 +20,11 @@ namespace {
 constexpr int exec_report_descriptor = ChildProcess::passed_descriptor + 1;
 
 /// After fork(): only async-signal-safe calls. Returns only where something failed, with errno set; `report`
-/// is then still the pipe to say so.
-void become(char* const* argv, int passed, int& report, pid_t parent) {
+/// is then still the pipe to say so. Without a parent the process is on its own.
+void become(char* const* argv, int passed, int& report, std::optional<pid_t> parent) {
     setsid();
     // Killed with its parent. Where the parent died before this line, there is nobody to work for.
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) return;
+    if (parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != *parent)) return;
 
     // Out of the way of the numbers they are to be moved to.
     const int high_passed = fcntl(passed, F_DUPFD, 16);
@@ -35,7 +35,7 @@ void become(char* const* argv, int passed, int& report, pid_t parent) {
         return;
     report = exec_report_descriptor;
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0) return;
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || (!parent && dup2(null, 2) < 0)) return;
     close_descriptors_from(exec_report_descriptor + 1);
 
     struct sigaction action {};
@@ -76,7 +76,10 @@ std::string ProcessEnd::description() const {
     return fmt::format("exited with status {}", exit_status);
 }
 
-Result<ChildProcess> ChildProcess::start_self(const std::vector<std::string>& arguments, UniqueFd passed) {
+namespace {
+
+/// The process that fork() made, once it has become this program.
+Result<pid_t> start(const std::vector<std::string>& arguments, UniqueFd passed, bool alone) {
     std::vector<char*> argv;
     argv.reserve(arguments.size() + 1);
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
@@ -91,22 +94,39 @@ Result<ChildProcess> ChildProcess::start_self(const std::vector<std::string>& ar
     const pid_t pid = fork();
     if (pid < 0) return fail(fmt::format("cannot start a process: {}", std::strerror(errno)));
     if (pid == 0) {
+        if (alone && fork() != 0) _exit(0);  // the child's child is nobody's
         int report_fd = report_out.get();
-        become(argv.data(), passed.get(), report_fd, parent);
+        become(argv.data(), passed.get(), report_fd, alone ? std::nullopt : std::optional(parent));
         const int error = errno;
         [[maybe_unused]] const auto wrote = write(report_fd, &error, sizeof error);
         _exit(127);
     }
-    ChildProcess child(pid);
     { const UniqueFd close_now = std::move(report_out); }
     int error = 0;
     ssize_t got;
     do {
         got = read(report_in.get(), &error, sizeof error);
     } while (got < 0 && errno == EINTR);
-    if (got == sizeof error)
-        return fail(fmt::format("cannot start the VM process (/proc/self/exe): {}", std::strerror(error)));
-    return child;
+    if (got == sizeof error) {
+        waitpid(pid, nullptr, 0);
+        return fail(fmt::format("cannot start a process (/proc/self/exe): {}", std::strerror(error)));
+    }
+    return pid;
+}
+
+}  // namespace
+
+Result<ChildProcess> ChildProcess::start_self(const std::vector<std::string>& arguments, UniqueFd passed) {
+    const auto pid = start(arguments, std::move(passed), false);
+    if (!pid) return std::unexpected(pid.error());
+    return ChildProcess(*pid);
+}
+
+Result<> ChildProcess::start_self_alone(const std::vector<std::string>& arguments, UniqueFd passed) {
+    const auto pid = start(arguments, std::move(passed), true);
+    if (!pid) return std::unexpected(pid.error());
+    waitpid(*pid, nullptr, 0);
+    return {};
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept

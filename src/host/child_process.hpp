@@ -27,6 +27,9 @@ class ChildProcess {
     /// the terminal's signals do not reach it; and it is killed when the thread that started it ends.
     [[nodiscard]] static Result<ChildProcess> start_self(const std::vector<std::string>& arguments,
                                                          UniqueFd passed);
+    /// The same for a process that outlives us and is nobody's child: without our standard error.
+    [[nodiscard]] static Result<> start_self_alone(const std::vector<std::string>& arguments,
+                                                   UniqueFd passed);
     ChildProcess(ChildProcess&& other) noexcept;
     ChildProcess& operator=(ChildProcess&& other) noexcept;
     /// Kills it where it runs still, and reaps it.

@@ -41,24 +41,31 @@ bool ControlSocket::is_abandoned() const {
     return poll(&self, 1, 0) == 1 && (self.revents & POLLHUP) != 0;
 }
 
+/// Jails forbid what could hand descriptors on.
+Result<> ControlSocket::send_bytes(std::span<const u8> bytes) {
+    while (::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0)
+        if (errno != EINTR)
+            return fail(fmt::format("cannot send a control message: {}", std::strerror(errno)));
+    return {};
+}
+
 Result<> ControlSocket::send(std::span<const u8> bytes, std::span<const int> descriptors) {
     if (bytes.size() > maximum_bytes || descriptors.size() > maximum_descriptors)
         return fail(fmt::format("a control message of {} bytes and {} descriptors is too long", bytes.size(),
                                 descriptors.size()));
+    if (descriptors.empty()) return send_bytes(bytes);
     iovec vector{const_cast<u8*>(bytes.data()), bytes.size()};  // sendmsg() does not write to it
     msghdr header{};
     header.msg_iov = &vector;
     header.msg_iovlen = 1;
     alignas(cmsghdr) AncillaryBuffer ancillary{};
-    if (!descriptors.empty()) {
-        header.msg_control = ancillary.data();
-        header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-        cmsghdr* part = CMSG_FIRSTHDR(&header);
-        part->cmsg_level = SOL_SOCKET;
-        part->cmsg_type = SCM_RIGHTS;
-        part->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-        std::memcpy(CMSG_DATA(part), descriptors.data(), descriptors.size_bytes());
-    }
+    header.msg_control = ancillary.data();
+    header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* part = CMSG_FIRSTHDR(&header);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(part), descriptors.data(), descriptors.size_bytes());
     while (sendmsg(fd_.get(), &header, MSG_NOSIGNAL) < 0)
         if (errno != EINTR)
             return fail(fmt::format("cannot send a control message: {}", std::strerror(errno)));

@@ -38,6 +38,8 @@ class ControlSocket {
     [[nodiscard]] UniqueFd take_fd() { return std::move(fd_); }
 
  private:
+    [[nodiscard]] Result<> send_bytes(std::span<const u8> bytes);
+
     UniqueFd fd_;
 };
 

@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace softmetal::host {
@@ -24,6 +25,30 @@ std::expected<bool, OsError> allocate(int fd, int mode, u64 offset, u64 length) 
     if (rc == 0) return true;
     if (errno == EOPNOTSUPP || errno == ENOSYS || errno == ENODEV) return false;
     return os_error(errno);
+}
+
+/// `transfer` moves some of the bytes at the front of `vectors` and says how many, or -1 and errno.
+template <class Transfer>
+OsResult move_places(const Places& places, Transfer transfer) {
+    constexpr std::size_t most = 1024;  // IOV_MAX
+    std::vector<iovec> vectors;
+    vectors.reserve(places.size());
+    for (const auto& place : places)
+        if (!place.empty()) vectors.push_back({place.data(), place.size()});
+    for (std::span<iovec> left(vectors); !left.empty();) {
+        const ssize_t n = transfer(left.first(std::min(left.size(), most)));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return os_error(n < 0 ? errno : EIO);
+        auto moved = static_cast<std::size_t>(n);
+        while (!left.empty() && moved >= left.front().iov_len) {
+            moved -= left.front().iov_len;
+            left = left.subspan(1);
+        }
+        if (moved == 0) continue;
+        left.front().iov_base = static_cast<std::byte*>(left.front().iov_base) + moved;
+        left.front().iov_len -= moved;
+    }
+    return {};
 }
 
 }  // namespace
@@ -60,6 +85,24 @@ OsResult write_on(int fd, std::span<const std::byte> from) {
         from = from.subspan(static_cast<std::size_t>(n));
     }
     return {};
+}
+
+OsResult read_places_at(int fd, u64 offset, const Places& into) {
+    return move_places(into, [&](std::span<const iovec> vectors) {
+        const ssize_t n =
+            preadv(fd, vectors.data(), static_cast<int>(vectors.size()), static_cast<off_t>(offset));
+        offset += static_cast<u64>(std::max<ssize_t>(n, 0));
+        return n;
+    });
+}
+
+OsResult write_places_at(int fd, u64 offset, const Places& from) {
+    return move_places(from, [&](std::span<const iovec> vectors) {
+        const ssize_t n =
+            pwritev(fd, vectors.data(), static_cast<int>(vectors.size()), static_cast<off_t>(offset));
+        offset += static_cast<u64>(std::max<ssize_t>(n, 0));
+        return n;
+    });
 }
 
 OsResult sync_data(int fd) {

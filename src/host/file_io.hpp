@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <expected>
 #include <span>
+#include <vector>
 
 namespace softmetal::host {
 
@@ -24,6 +25,10 @@ using OsResult = std::expected<void, OsError>;
 [[nodiscard]] OsResult write_at(int fd, u64 offset, std::span<const std::byte> from);
 /// At the descriptor's own position, which moves on.
 [[nodiscard]] OsResult write_on(int fd, std::span<const std::byte> from);
+/// The same for bytes in several places, in order.
+using Places = std::vector<std::span<std::byte>>;
+[[nodiscard]] OsResult read_places_at(int fd, u64 offset, const Places& into);
+[[nodiscard]] OsResult write_places_at(int fd, u64 offset, const Places& from);
 /// Data and what is needed to find it again are on stable storage.
 [[nodiscard]] OsResult sync_data(int fd);
 /// The range reads as zeroes afterwards and its storage may be given back. False where the file system

@@ -3,21 +3,66 @@
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <optional>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 namespace softmetal::host {
+
+namespace {
+
+/// A burst should fit; what the host grants is what there is.
+void make_room_for_burst(int socket) {
+    constexpr int wanted = 4 << 20;
+    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
+    setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
+}
+
+std::optional<sockaddr_un> socket_name(const std::string& path) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    if (path.size() >= sizeof name.sun_path) return std::nullopt;
+    path.copy(name.sun_path, path.size());
+    return name;
+}
+
+}  // namespace
 
 Result<std::pair<UniqueFd, UniqueFd>> create_frame_socket_pair() {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return fail(fmt::format("cannot make a socket pair for network frames: {}", std::strerror(errno)));
-    // A burst should fit; what the host grants is what there is.
-    constexpr int wanted = 4 << 20;
-    for (const int end : ends) {
-        setsockopt(end, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
-        setsockopt(end, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
-    }
+    for (const int end : ends) make_room_for_burst(end);
     return std::pair{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<UniqueFd> listen_for_frames(const std::string& path) {
+    constexpr int backlog = 16;
+    const auto name = socket_name(path);
+    if (!name) return fail(fmt::format("the name '{}' is too long for a socket file", path));
+    UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    unlink(path.c_str());
+    if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name) != 0 ||
+        listen(fd.get(), backlog) != 0)
+        return fail(fmt::format("cannot listen on '{}': {}", path, std::strerror(errno)));
+    return fd;
+}
+
+UniqueFd accept_frames(int listener) {
+    UniqueFd fd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd.valid()) make_room_for_burst(fd.get());
+    return fd;
+}
+
+UniqueFd connect_for_frames(const std::string& path) {
+    const auto name = socket_name(path);
+    UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!name || !fd.valid() ||
+        connect(fd.get(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name) != 0)
+        return {};
+    make_room_for_burst(fd.get());
+    return fd;
 }
 
 FrameSent send_frame(int socket, std::span<const std::byte> frame) {

@@ -9,12 +9,20 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace softmetal::host {
 
 [[nodiscard]] Result<std::pair<UniqueFd, UniqueFd>> create_frame_socket_pair();
+
+/// The same between strangers, by a socket file. One that is there already is replaced.
+[[nodiscard]] Result<UniqueFd> listen_for_frames(const std::string& path);
+/// Invalid where nobody waits.
+[[nodiscard]] UniqueFd accept_frames(int listener);
+/// Invalid where nobody listens.
+[[nodiscard]] UniqueFd connect_for_frames(const std::string& path);
 
 /// `full`: not now, without waiting. `gone`: nobody will ever read it.
 enum class FrameSent : u8 { sent, full, gone };

@@ -8,6 +8,8 @@
 #include <linux/fs.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -51,7 +53,7 @@ constexpr int allowed[] = {
 };
 
 /// Not of the process that serves viewers. Generated code needs PROT_EXEC.
-constexpr int allowed_to_others[] = {SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+constexpr int allowed_to_others[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
 
 constexpr int allowed_to_viewers[] = {
     SCMP_SYS(accept4), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
@@ -60,6 +62,7 @@ constexpr int allowed_to_viewers[] = {
 
 /// On sockets, which the process that is the guest's network opens and others do not have.
 constexpr int allowed_to_network[] = {
+    SCMP_SYS(sendmsg), SCMP_SYS(sendto),
     SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(getsockname),
     SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
 };
@@ -77,10 +80,8 @@ constexpr int needed_by_sanitizers[] = {
 };
 // clang-format on
 
-/// Sending to an address, which a connected socket needs not, could begin a connection (MSG_FASTOPEN).
 void allow_to_viewers(SystemCallRules& filter) {
     for (int call : allowed_to_viewers) filter.add(SCMP_ACT_ALLOW, call);
-    filter.add(SCMP_ACT_ALLOW, SCMP_SYS(sendto), equal(4, 0));
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(mmap), masked_equal(2, PROT_EXEC, 0));
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(mprotect), masked_equal(2, PROT_EXEC, 0));
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, F_SETFL));
@@ -91,10 +92,18 @@ void allow_to_viewers(SystemCallRules& filter) {
 Result<> install_system_call_filter(Jail jail) {
     SystemCallRules filter(sanitized ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
     for (int call : allowed) filter.add(SCMP_ACT_ALLOW, call);
+    // Sending to an address, which a connected socket needs not, could begin a connection (MSG_FASTOPEN).
+    if (jail != Jail::network) filter.add(SCMP_ACT_ALLOW, SCMP_SYS(sendto), equal(4, 0));
     if (jail == Jail::viewers)
         allow_to_viewers(filter);
     else
         for (int call : allowed_to_others) filter.add(SCMP_ACT_ALLOW, call);
+    if (jail == Jail::machine) {
+        // A connection to an NBD server: that it does not wait, and answers at once.
+        for (const int request : {F_SETFL, F_SETFD})
+            filter.add(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), equal(1, static_cast<scmp_datum_t>(request)));
+        filter.add(SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), equal(1, IPPROTO_TCP), equal(2, TCP_NODELAY));
+    }
     if (jail == Jail::network) {
         for (int call : allowed_to_network) filter.add(SCMP_ACT_ALLOW, call);
         for (const int family : {AF_INET, AF_INET6})

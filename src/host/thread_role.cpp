@@ -32,7 +32,7 @@ constexpr int needed_by_all[] = {
 };
 
 constexpr int for_messages[] = {
-    SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmmsg),
+    SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmmsg),
     SCMP_SYS(shutdown), SCMP_SYS(poll), SCMP_SYS(ppoll),
 };
 
@@ -56,6 +56,7 @@ Needs needs_of(ThreadRole role) {
         case ThreadRole::vcpu: return {"vcpu", {for_messages, for_vcpus}};
         case ThreadRole::event_loop: return {"event-loop", {for_messages, for_events}};
         case ThreadRole::block_store: return {"block-store", {for_files}};
+        case ThreadRole::remote_store: return {"remote-store", {for_messages, for_events}};
         case ThreadRole::screen: return {"screen", {for_messages, for_events}};
         case ThreadRole::debugger: return {"debugger", {for_messages, for_events}};
     }

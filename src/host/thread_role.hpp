@@ -8,11 +8,12 @@
 namespace softmetal::host {
 
 enum class ThreadRole : u8 {
-    vcpu,         // runs the guest: generated code, frames to the network
-    event_loop,   // timers, serial port, network, what the parent says
-    block_store,  // files of disks
-    screen,       // frames for viewers, their keys
-    debugger,     // gdb's packets
+    vcpu,          // runs the guest; sends its frames to the network
+    event_loop,    // timers, serial port, network, what the parent says
+    block_store,   // files of disks
+    remote_store,  // disks that a server has
+    screen,        // frames for viewers, their keys
+    debugger,      // gdb's packets
 };
 
 /// The calling thread has this role for ever: `ps -L` shows its name, and in Jail::machine a system call that

@@ -296,7 +296,8 @@ void Board::Parts::add_pci(const MachineResources& resources) {
                                      std::make_unique<devices::VirtioRng>(resources.entropy)));
     for (unsigned i = 0; i < resources.disks.size(); i++) {
         const unsigned slot = layout::pci_first_disk_slot + i;
-        auto disk = std::make_unique<devices::VirtioBlock>(*resources.disks[i], fmt::format("disk{}", i));
+        auto disk = std::make_unique<devices::VirtioBlock>(*resources.disks[i], fmt::format("disk{}", i),
+                                                           static_cast<unsigned>(vcpus.size()));
         plug(slot, std::make_unique<VirtioPci>(slot_surroundings(slot), std::move(disk)));
     }
     for (unsigned i = 0; i < resources.network_cards.size(); i++) {

@@ -78,10 +78,10 @@ struct MachineResources {
     std::vector<bus::BlockStore*> ide_disks = {}, cdroms = {}, floppies = {};
     bus::ByteStream* debug_console = nullptr;  // firmware's messages; none: no such port
     std::vector<NetworkCard> network_cards = {};
-    std::vector<FirmwareFile> firmware_files = {};
     /// COM1 to COM4; none: no such port, but for COM1, which leads nowhere then.
     std::array<bus::ByteStream*, 4> serial_ports = {};
     bus::ByteStream* virtio_console = nullptr;  // none: no such device
+    std::vector<FirmwareFile> firmware_files = {};
 };
 
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };

@@ -109,4 +109,30 @@ bool GuestMemory::write(GuestPhysical address, std::span<const std::byte> from) 
     return true;
 }
 
+bool GuestMemory::locate(GuestPhysical address, u64 length, bool to_write,
+                         std::vector<std::span<std::byte>>& places) const {
+    while (length != 0) {
+        const u64 chunk = std::min(length, page_size - address.offset());
+        auto* const at =
+            reinterpret_cast<std::byte*>(to_write ? writable_pointer(address) : pointer(address));
+        if (!at) return false;
+        if (!places.empty() && places.back().data() + places.back().size() == at)
+            places.back() = {places.back().data(), places.back().size() + chunk};
+        else
+            places.emplace_back(at, chunk);
+        address.value += chunk;
+        length -= chunk;
+    }
+    return true;
+}
+
+void GuestMemory::changing(GuestPhysical address, u64 length) {
+    while (length != 0) {
+        const u64 chunk = std::min(length, page_size - address.offset());
+        about_to_write(address, chunk);
+        address.value += chunk;
+        length -= chunk;
+    }
+}
+
 }  // namespace softmetal

@@ -100,6 +100,9 @@ class GuestMemory final : public bus::DmaView, public bus::MemoryReclaim {
     // bus::DmaView
     [[nodiscard]] bool read(GuestPhysical address, std::span<std::byte> into) const override;
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
+    [[nodiscard]] bool locate(GuestPhysical address, u64 length, bool to_write,
+                              std::vector<std::span<std::byte>>& places) const override;
+    void changing(GuestPhysical address, u64 length) override;
 
     // bus::MemoryReclaim. Of the chipset's window nothing is given back.
     u64 reclaim(GuestPhysical first, u64 bytes) override;

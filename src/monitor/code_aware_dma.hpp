@@ -16,10 +16,13 @@ class CodeAwareDma final : public bus::DmaView, public bus::MemoryReclaim {
     }
     [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override;
     u64 reclaim(GuestPhysical first, u64 bytes) override;
+    [[nodiscard]] bool locate(GuestPhysical address, u64 length, bool to_write,
+                              std::vector<std::span<std::byte>>& places) const override {
+        return memory_.locate(address, length, to_write, places);
+    }
+    void changing(GuestPhysical address, u64 length) override;
 
  private:
-    void tell_again(GuestPhysical address, u64 bytes);
-
     GuestMemory& memory_;
 };
 

@@ -31,11 +31,11 @@ std::filesystem::path test_file(const std::string& name, const std::string& cont
     return path;
 }
 
-/// An assembled guest without its last byte.
+/// An assembled guest without its last paragraph: of that, a part may be missing.
 std::string truncated_guest() {
     std::ifstream file(run_guest("hello")[2], std::ios::binary);
     std::string contents{std::istreambuf_iterator<char>(file), {}};
-    if (!contents.empty()) contents.pop_back();
+    contents.resize(contents.size() - std::min<std::size_t>(contents.size(), 17));
     return contents;
 }
 

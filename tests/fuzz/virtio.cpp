@@ -37,7 +37,7 @@ class WaitingStore final : public bus::BlockStore {
         check(offset, length);
         add([] {}, std::move(done));
     }
-    void write_zeroes(u64 offset, u64 length, Completion done) override {
+    void write_zeroes(u64 offset, u64 length, bool, Completion done) override {
         check(offset, length);
         add([] {}, std::move(done));
     }

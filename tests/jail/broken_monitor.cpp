@@ -55,6 +55,18 @@ long connect_somewhere() {
     return call(SYS_connect, fd, &address, sizeof address);
 }
 
+/// With MSG_FASTOPEN the same as connect(), on a socket that one has been given.
+long send_somewhere() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    return call(SYS_sendto, 2, "x", 1, MSG_FASTOPEN, &address, sizeof address);
+}
+
+long hand_on() {
+    const msghdr message{};
+    return call(SYS_sendmsg, 2, &message, 0);
+}
+
 long run_program() {
     const char* const arguments[] = {"/bin/echo", "broken monitor: execve: SUCCEEDED", nullptr};
     const char* const none[] = {nullptr};
@@ -103,6 +115,8 @@ constexpr Attack attacks[] = {
     {"list the root directory", [] { return call(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_DIRECTORY); }},
     {"connect", connect_somewhere},
     {"connect locally", [] { return call(SYS_socket, AF_UNIX, SOCK_STREAM, 0); }},
+    {"send to an address", send_somewhere},
+    {"hand a descriptor on", hand_on},
     {"execve", run_program},
     {"fork", [] { return call(SYS_clone, SIGCHLD, 0, 0, 0, 0); }},
     {"ptrace", [] { return call(SYS_ptrace, PTRACE_SEIZE, parent, 0, 0); }},

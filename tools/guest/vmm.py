@@ -89,13 +89,14 @@ def initramfs(output, *arguments, script=None):
 
 
 def run_script(script, *, vmm="softmetal", kernel=None, memory="1G", cpus=1, mode=None, add=(), append="", busybox=None,
-               timeout=600, output=None, console=None, words=()):
+               timeout=600, output=None, console=None, words=(), modules=None):
     """Runs shell commands in the small guest. `output` and `console`, if given, are called with bytes as they arrive;
-    `words` are more options for the monitor."""
+    `words` are more options for the monitor, `modules` names, with commas, drivers of the cloud kernel to load first."""
     token = secrets.token_hex(6)
     with tempfile.TemporaryDirectory(prefix="softmetal-") as folder:
         additions = [word for item in add for word in ("--add", item)]
         additions += ["--busybox", str(busybox)] if busybox else []
+        additions += ["--modules", str(GUESTS / "cloud/lib/modules"), modules] if modules else []
         initrd = initramfs(pathlib.Path(folder) / "initrd", "--token", token, *additions, script=script)
         line = command(vmm, kernel=kernel or GUESTS / "vmlinuz-cloud", initrd=initrd, memory=memory, cpus=cpus, mode=mode,
                        append=f"console=ttyS0 quiet panic=-1 {append}".strip()) + list(words)

@@ -115,6 +115,11 @@ class PciFunction : public bus::Device {
         [[nodiscard]] bool write(GuestPhysical address, std::span<const std::byte> from) override {
             return allowed_ && memory_.write(address, from);
         }
+        [[nodiscard]] bool locate(GuestPhysical address, u64 length, bool to_write,
+                                  std::vector<std::span<std::byte>>& places) const override {
+            return allowed_ && memory_.locate(address, length, to_write, places);
+        }
+        void changing(GuestPhysical address, u64 length) override { memory_.changing(address, length); }
 
      private:
         bus::DmaView& memory_;

@@ -6,20 +6,30 @@ namespace softmetal::devices::virtio {
 
 namespace {
 
-template <class Bytes, class Copy>
-bool for_each_piece(std::span<const Segment> segments, u64 offset, Bytes bytes, Copy copy) {
+/// Calls `visit(address, count)` for the parts of the segments that make up `length` bytes from `offset` on,
+/// until it says no.
+template <class Visit>
+bool for_each_part(std::span<const Segment> segments, u64 offset, u64 length, Visit visit) {
     for (const Segment& s : segments) {
-        if (bytes.empty()) break;
+        if (length == 0) break;
         if (offset >= s.length) {
             offset -= s.length;
             continue;
         }
-        const std::size_t count = std::min<u64>(s.length - offset, bytes.size());
-        if (!copy(s.address + offset, bytes.first(count))) return false;
-        bytes = bytes.subspan(count);
+        const u64 count = std::min(s.length - offset, length);
+        if (!visit(s.address + offset, count)) return false;
+        length -= count;
         offset = 0;
     }
-    return bytes.empty();
+    return length == 0;
+}
+
+/// The next `count` of `bytes`, which become so many fewer.
+template <class Byte>
+std::span<Byte> take(std::span<Byte>& bytes, u64 count) {
+    const std::span<Byte> front = bytes.first(count);
+    bytes = bytes.subspan(count);
+    return front;
 }
 
 }  // namespace
@@ -32,12 +42,27 @@ u64 total_length(std::span<const Segment> segments) {
 
 bool gather(const bus::DmaView& dma, std::span<const Segment> segments, u64 offset,
             std::span<std::byte> bytes) {
-    return for_each_piece(segments, offset, bytes, [&](GuestPhysical a, auto b) { return dma.read(a, b); });
+    return for_each_part(segments, offset, bytes.size(),
+                         [&](GuestPhysical a, u64 count) { return dma.read(a, take(bytes, count)); });
 }
 
 bool scatter(bus::DmaView& dma, std::span<const Segment> segments, u64 offset,
              std::span<const std::byte> bytes) {
-    return for_each_piece(segments, offset, bytes, [&](GuestPhysical a, auto b) { return dma.write(a, b); });
+    return for_each_part(segments, offset, bytes.size(),
+                         [&](GuestPhysical a, u64 count) { return dma.write(a, take(bytes, count)); });
+}
+
+bool locate(const bus::DmaView& dma, std::span<const Segment> segments, u64 offset, u64 length, bool to_write,
+            std::vector<std::span<std::byte>>& places) {
+    return for_each_part(segments, offset, length,
+                         [&](GuestPhysical a, u64 count) { return dma.locate(a, count, to_write, places); });
+}
+
+void changing(bus::DmaView& dma, std::span<const Segment> segments, u64 offset, u64 length) {
+    for_each_part(segments, offset, length, [&](GuestPhysical a, u64 count) {
+        dma.changing(a, count);
+        return true;
+    });
 }
 
 }  // namespace softmetal::devices::virtio

@@ -22,4 +22,10 @@ struct Segment {
 [[nodiscard]] bool scatter(bus::DmaView& dma, std::span<const Segment> segments, u64 offset,
                            std::span<const std::byte> bytes);
 
+/// Where `length` of the segments' bytes from `offset` on lie in the host (bus::DmaView::locate).
+[[nodiscard]] bool locate(const bus::DmaView& dma, std::span<const Segment> segments, u64 offset, u64 length,
+                          bool to_write, std::vector<std::span<std::byte>>& places);
+/// Says that those bytes are about to change, or just have.
+void changing(bus::DmaView& dma, std::span<const Segment> segments, u64 offset, u64 length);
+
 }  // namespace softmetal::devices::virtio

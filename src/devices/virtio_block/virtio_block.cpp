@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace softmetal::devices {
 
@@ -19,19 +20,18 @@ using virtio_block::Status;
 /// One request on its way.
 struct VirtioBlock::Job {
     virtio::Transport& transport;
+    unsigned queue;
     virtio::Chain chain;
     Header header{};
     u64 data_length = 0;  // without header and status
     u64 done = 0;         // bytes transferred, or ranges finished
-    std::unique_ptr<std::byte[]> buffer;
-    u64 buffer_length = 0;
+    u64 moving = 0;       // bytes of the transfer under way
     std::vector<Range> ranges;
     bool flushing = false;  // the data is written and is being made durable
     Status outcome = Status::ok;
     bool decided = false;  // nothing is left to do but to answer
 
     [[nodiscard]] Request request() const { return static_cast<Request>(header.type); }
-    [[nodiscard]] std::span<std::byte> piece() const { return {buffer.get(), buffer_length}; }
 };
 
 namespace {
@@ -44,12 +44,13 @@ std::array<char, virtio_block::id_length> padded(const std::string& serial) {
 
 }  // namespace
 
-VirtioBlock::VirtioBlock(bus::BlockStore& store, const std::string& serial)
-    : store_(store), serial_(padded(serial)) {}
+VirtioBlock::VirtioBlock(bus::BlockStore& store, const std::string& serial, unsigned queues)
+    : store_(store), serial_(padded(serial)), queue_sizes_(std::clamp(queues, 1u, queues_max), queue_size) {}
 
 u64 VirtioBlock::features() const {
     using namespace virtio_block::feature;
-    const u64 always = segment_max | block_size | flush | virtio::feature::event_index;
+    u64 always = segment_max | block_size | flush | virtio::feature::event_index;
+    if (queue_sizes_.size() > 1) always |= multi_queue;
     return always | (store_.read_only() ? read_only : discard | write_zeroes);
 }
 
@@ -58,9 +59,11 @@ std::vector<u8> VirtioBlock::configuration() const {
     c.capacity = store_.size_bytes() / sector;
     c.segment_max = queue_size - 2;  // besides header and status
     c.block_size = sector;
+    c.queues = static_cast<u16>(queue_sizes_.size());
     c.discard_sectors_max = c.write_zeroes_sectors_max = range_sectors_max;
     c.discard_segments_max = c.write_zeroes_segments_max = ranges_max;
     c.discard_alignment = 1;
+    c.write_zeroes_may_unmap = 1;
     const auto bytes = std::bit_cast<std::array<u8, sizeof c>>(c);
     return {bytes.begin(), bytes.end()};
 }
@@ -69,16 +72,17 @@ void VirtioBlock::process(virtio::Transport& transport, unsigned queue) {
     while (in_flight_ < in_flight_max) {
         auto chain = transport.pop(queue);
         if (!chain) return;
-        start(transport, std::move(*chain));
+        start(transport, queue, std::move(*chain));
     }
+    full_ = true;
 }
 
-void VirtioBlock::start(virtio::Transport& transport, virtio::Chain chain) {
+void VirtioBlock::start(virtio::Transport& transport, unsigned queue, virtio::Chain chain) {
     const u64 readable = virtio::total_length(chain.readable);
     const u64 writable = virtio::total_length(chain.writable);
     // Without a whole header and a place for the status there is nothing to answer.
     if (readable < sizeof(Header) || writable == 0) return transport.stop();
-    auto job = std::make_shared<Job>(transport, std::move(chain));
+    auto job = std::make_shared<Job>(transport, queue, std::move(chain));
     std::array<std::byte, sizeof(Header)> header;
     if (!virtio::gather(transport.memory(), job->chain.readable, 0, header)) return transport.stop();
     job->header = std::bit_cast<Header>(header);
@@ -162,19 +166,23 @@ std::optional<Status> VirtioBlock::advance(const JobPointer& job) {
     return {};
 }
 
+/// Guest memory and the store are moved into each other without a copy: what the guest does to its buffers
+/// meanwhile is its own affair.
 std::optional<Status> VirtioBlock::submit_transfer(const JobPointer& job) {
-    const u64 length = std::min(job->data_length - job->done, piece_max);
-    if (!job->buffer) job->buffer = std::make_unique_for_overwrite<std::byte[]>(length);
-    job->buffer_length = length;  // the first piece is the longest
+    job->moving = std::min(job->data_length - job->done, piece_max);
     const u64 offset = job->header.sector * sector + job->done;
+    bus::DmaView& memory = job->transport.memory();
+    bus::BlockStore::Places places;
     if (job->request() == Request::read) {
-        store_.read(offset, job->piece(), completion(job));
+        const auto& into = job->chain.writable;
+        if (!virtio::locate(memory, into, job->done, job->moving, true, places)) return Status::io_error;
+        virtio::changing(memory, into, job->done, job->moving);
+        store_.read_places(offset, std::move(places), completion(job));
         return {};
     }
-    if (!virtio::gather(job->transport.memory(), job->chain.readable, sizeof(Header) + job->done,
-                        job->piece()))
+    if (!virtio::locate(memory, job->chain.readable, sizeof(Header) + job->done, job->moving, false, places))
         return Status::io_error;
-    store_.write(offset, job->piece(), completion(job));
+    store_.write_places(offset, places, completion(job));
     return {};
 }
 
@@ -183,7 +191,8 @@ void VirtioBlock::submit_range(const JobPointer& job) {
     if (job->request() == Request::discard)
         store_.discard(range.sector * sector, range.sectors * sector, completion(job));
     else
-        store_.write_zeroes(range.sector * sector, range.sectors * sector, completion(job));
+        store_.write_zeroes(range.sector * sector, range.sectors * sector,
+                            range.flags & virtio_block::range_unmap, completion(job));
 }
 
 /// A read of nothing takes the answer to a backend thread.
@@ -194,14 +203,13 @@ void VirtioBlock::answer_later(const JobPointer& job, Status status) {
 }
 
 void VirtioBlock::step_done(const JobPointer& job, BlockStatus status) {
+    if (job->request() == Request::read && job->moving)
+        virtio::changing(job->transport.memory(), job->chain.writable, job->done, job->moving);
     if (job->decided) return answer(*job, job->outcome);
     // Where the device has been reset or stopped meanwhile, nobody waits for the rest.
     if (status != BlockStatus::ok || !job->transport.running()) return answer(*job, Status::io_error);
     if (job->flushing) return answer(*job, Status::ok);
-    if (job->request() == Request::read &&
-        !virtio::scatter(job->transport.memory(), job->chain.writable, job->done, job->piece()))
-        return answer(*job, Status::io_error);
-    job->done += job->buffer ? job->buffer_length : 1;
+    job->done += job->moving ? job->moving : 1;
     if (const auto outcome = advance(job)) answer(*job, *outcome);
 }
 
@@ -220,11 +228,15 @@ void VirtioBlock::answer(Job& job, Status status) {
         if (!virtio::scatter(transport.memory(), job.chain.writable, last, status_byte))
             transport.stop();
         else
-            transport.complete(0, job.chain.head, static_cast<u32>(last + 1));
+            transport.complete(job.queue, job.chain.head, static_cast<u32>(last + 1));
     }
     --in_flight_;
     if (in_flight_ == 0) idle_.notify_all();
-    process(transport, 0);
+    // The driver notifies of what comes next; only what found no room would be forgotten.
+    if (!std::exchange(full_, false)) return;
+    const auto queues = static_cast<unsigned>(queue_sizes_.size());
+    next_queue_ = (next_queue_ + 1) % queues;
+    for (unsigned i = 0; i < queues; ++i) process(transport, (next_queue_ + i) % queues);
 }
 
 void VirtioBlock::drain(std::unique_lock<std::mutex>& lock) {

@@ -1,5 +1,8 @@
-// A virtio disk over a block store: many requests in flight, each moved through a buffer of its own in pieces
-// of bounded size.
+// A virtio disk over a block store: many requests in flight, each moved between guest memory and the store in
+// pieces of bounded size.
+//
+// There is a queue for each processor, so that none waits for another's; the order of requests, even of one
+// queue, means nothing (VIRTIO 1.2, ch. 5.2.6.2).
 //
 // Every request, even one that fails at once, is answered on a backend thread. So a call from the driver
 // starts at most `in_flight_max` of them, however fast another processor adds more.
@@ -14,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace softmetal::devices {
 
@@ -22,11 +26,12 @@ class VirtioBlock final : public virtio::Model {
     static constexpr u16 queue_size = 256;
     static constexpr unsigned in_flight_max = 64;
     static constexpr u64 piece_max = 1 << 20;
+    static constexpr unsigned queues_max = 16;
     static constexpr u32 ranges_max = 16;
     static constexpr u32 range_sectors_max = 1 << 22;  // 2 GiB
 
-    /// `serial` is cut to 20 bytes. The store outlives the device.
-    VirtioBlock(bus::BlockStore& store, const std::string& serial);
+    /// `serial` is cut to 20 bytes, and there are at most `queues_max` queues. The store outlives the device.
+    VirtioBlock(bus::BlockStore& store, const std::string& serial, unsigned queues = 1);
 
     [[nodiscard]] std::string_view name() const override { return "virtio_block"; }
     [[nodiscard]] u16 type() const override { return virtio_block::type; }
@@ -43,7 +48,7 @@ class VirtioBlock final : public virtio::Model {
     struct Job;
     using JobPointer = std::shared_ptr<Job>;
 
-    void start(virtio::Transport& transport, virtio::Chain chain);
+    void start(virtio::Transport& transport, unsigned queue, virtio::Chain chain);
     [[nodiscard]] virtio_block::Status prepare(Job& job);
     [[nodiscard]] virtio_block::Status prepare_ranges(Job& job);
     /// Starts the next step; where none is left, the outcome.
@@ -58,9 +63,11 @@ class VirtioBlock final : public virtio::Model {
 
     bus::BlockStore& store_;
     const std::array<char, virtio_block::id_length> serial_;
-    static constexpr std::array<u16, 1> queue_sizes_{queue_size};
+    const std::vector<u16> queue_sizes_;
     // Under the transport's mutex.
     unsigned in_flight_ = 0;
+    unsigned next_queue_ = 0;  // looked at first once there is room again
+    bool full_ = false;        // requests may be waiting for that
     std::condition_variable idle_;
 };
 

@@ -16,6 +16,7 @@ inline constexpr u64 segment_max = u64{1} << 2;
 inline constexpr u64 read_only = u64{1} << 5;
 inline constexpr u64 block_size = u64{1} << 6;
 inline constexpr u64 flush = u64{1} << 9;
+inline constexpr u64 multi_queue = u64{1} << 12;
 inline constexpr u64 discard = u64{1} << 13;
 inline constexpr u64 write_zeroes = u64{1} << 14;
 }  // namespace feature
@@ -28,7 +29,8 @@ struct Configuration {
     u32 geometry = 0;
     u32 block_size = 0;
     u64 topology = 0;
-    u32 writeback_and_queues = 0;
+    u16 writeback = 0;
+    u16 queues = 0;
     u32 discard_sectors_max = 0;
     u32 discard_segments_max = 0;
     u32 discard_alignment = 0;
@@ -62,6 +64,6 @@ struct Range {
     u32 flags = 0;
 };
 static_assert(sizeof(Range) == 16);
-inline constexpr u32 range_unmap = 1;  // a wish that write-zeroes may ignore; reserved for discard
+inline constexpr u32 range_unmap = 1;  // write-zeroes may give the storage back; reserved for discard
 
 }  // namespace softmetal::devices::virtio_block

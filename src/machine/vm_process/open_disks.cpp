@@ -1,15 +1,27 @@
 #include "machine/vm_process/open_disks.hpp"
 
+#include "disk/nbd_store.hpp"
+#include "disk/raw_file.hpp"
+
 #include <fmt/format.h>
 #include <future>
 
 namespace softmetal::machine {
 
+namespace {
+
+Result<std::unique_ptr<disk::HostStore>> open(const StartRequest::Disk& disk, host::UniqueFd descriptor) {
+    if (disk.nbd_export) return disk::NbdStore::open(std::move(descriptor), *disk.nbd_export, disk.read_only);
+    return disk::RawFile::open(std::move(descriptor), disk.read_only);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<OpenDisks>> OpenDisks::create(const std::vector<StartRequest::Disk>& disks,
                                                      std::span<host::UniqueFd> descriptors) {
     auto result = std::make_unique<OpenDisks>();
     for (std::size_t i = 0; i < disks.size(); ++i) {
-        auto store = disk::RawFile::open(std::move(descriptors[i]), disks[i].read_only);
+        auto store = open(disks[i], std::move(descriptors[i]));
         if (!store) return fail(fmt::format("disk '{}': {}", disks[i].name, store.error().message));
         result->stores_.push_back(std::move(*store));
         result->names_.push_back(disks[i].name);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bus/backends/block_store.hpp"
-#include "disk/raw_file.hpp"
+#include "disk/host_store.hpp"
 #include "host/unique_fd.hpp"
 #include "machine/vm_process/protocol.hpp"
 
@@ -27,7 +27,7 @@ class OpenDisks {
  private:
     std::vector<std::string> names_;
     std::vector<StartRequest::Disk::Attachment> attachments_;
-    std::vector<std::unique_ptr<disk::RawFile>> stores_;
+    std::vector<std::unique_ptr<disk::HostStore>> stores_;
 };
 
 }  // namespace softmetal::machine

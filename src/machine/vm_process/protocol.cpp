@@ -58,7 +58,8 @@ std::vector<u8> encode(const StartRequest& request) {
     for (const StartRequest::Disk& disk : request.disks)
         disks.push_back({{"name", disk.name},
                          {"read_only", disk.read_only},
-                         {"attachment", static_cast<u64>(disk.attachment)}});
+                         {"attachment", static_cast<u64>(disk.attachment)},
+                         {"nbd_export", disk.nbd_export ? json(*disk.nbd_export) : json(nullptr)}});
     json cards = json::array();
     for (const StartRequest::Card& card : request.network_cards)
         cards.push_back({{"model", static_cast<u64>(card.model)}, {"mac", card.mac}});
@@ -144,8 +145,11 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
         for (const json& disk : message.at("disks")) {
             const auto attachment = checked(disk.at("attachment"), StartRequest::Disk::Attachment::floppy);
             if (!attachment) return std::nullopt;
-            request.disks.push_back(
-                {disk.at("name").get<std::string>(), disk.at("read_only").get<bool>(), *attachment});
+            std::optional<std::string> nbd_export;
+            if (const json& name = disk.at("nbd_export"); !name.is_null())
+                nbd_export = name.get<std::string>();
+            request.disks.push_back({disk.at("name").get<std::string>(), disk.at("read_only").get<bool>(),
+                                     *attachment, std::move(nbd_export)});
         }
         return request;
     });

@@ -23,6 +23,8 @@ struct StartRequest {
         bool read_only = false;
         enum class Attachment : u8 { virtio, ide, cdrom, floppy };
         Attachment attachment = Attachment::virtio;
+        /// Its descriptor is a connection to an NBD server that has an export of this name.
+        std::optional<std::string> nbd_export = {};
     };
     MachineConfig config;
     bool has_firmware = false, has_video_bios = false, has_network_rom = false, has_kernel = false;

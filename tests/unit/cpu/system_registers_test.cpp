@@ -26,6 +26,18 @@ TEST_F(SystemRegistersTest, ResetState) {
     EXPECT_EQ(state().dr6, 0xffff0ff0u);
 }
 
+// Linux complains of firmware that has not set it.
+TEST_F(SystemRegistersTest, TheTscOfAnAmdProcessorDoesNotChangeItsRate) {
+    constexpr u32 hardware_configuration = 0xc0010015;
+    if (!model().shows_amd()) {
+        EXPECT_EQ(raised_by([&] { static_cast<void>(read_msr(vcpu_, hardware_configuration)); }), gp());
+        return;
+    }
+    EXPECT_EQ(read_msr(vcpu_, hardware_configuration), bit(24));
+    EXPECT_EQ(write(hardware_configuration, 0), std::nullopt);
+    EXPECT_EQ(read_msr(vcpu_, hardware_configuration), bit(24));
+}
+
 TEST_F(SystemRegistersTest, Cr0Combinations) {
     EXPECT_EQ(write_cr(0, cr0::pg), gp());
     EXPECT_EQ(write_cr(0, cr0::nw), gp());

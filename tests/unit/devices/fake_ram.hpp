@@ -23,6 +23,16 @@ class FakeRam : public bus::DmaView {
         std::ranges::copy(from, bytes_.begin() + static_cast<std::ptrdiff_t>(a.value));
         return true;
     }
+    [[nodiscard]] bool locate(GuestPhysical a, u64 length, bool,
+                              std::vector<std::span<std::byte>>& places) const override {
+        if (a.value > bytes_.size() || length > bytes_.size() - a.value) return false;
+        places.push_back(std::span(bytes_).subspan(a.value, length));
+        return true;
+    }
+    void changing(GuestPhysical a, u64 length) override { changes.emplace_back(a.value, length); }
+    /// What changing() was told, in order.
+    std::vector<std::pair<u64, u64>> changes;
+
     template <class T>
     void put(u64 address, T value) {
         std::memcpy(bytes_.data() + address, &value, sizeof value);
@@ -40,7 +50,7 @@ class FakeRam : public bus::DmaView {
     void load(const std::vector<std::byte>& bytes) { bytes_ = bytes; }
 
  private:
-    std::vector<std::byte> bytes_;
+    mutable std::vector<std::byte> bytes_;  // a view that only reads gives places to write to
 };
 
 }  // namespace softmetal::devices::testing

@@ -40,7 +40,7 @@ class MemoryStore final : public bus::BlockStore {
     void discard(u64, u64, Completion done) override {
         add([] {}, std::move(done));
     }
-    void write_zeroes(u64, u64, Completion done) override {
+    void write_zeroes(u64, u64, bool, Completion done) override {
         add([] {}, std::move(done));
     }
 

@@ -42,7 +42,8 @@ class FakeStore : public bus::BlockStore {
     void discard(u64 offset, u64 length, Completion done) override {
         add([this, offset, length] { discards.emplace_back(offset, length); }, std::move(done));
     }
-    void write_zeroes(u64 offset, u64 length, Completion done) override {
+    void write_zeroes(u64 offset, u64 length, bool may_unmap, Completion done) override {
+        unmaps += may_unmap;
         add(
             [this, offset, length] {
                 std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), length, std::byte{0});
@@ -71,7 +72,7 @@ class FakeStore : public bus::BlockStore {
 
     std::vector<std::byte> bytes;
     std::vector<std::pair<u64, u64>> discards;
-    unsigned flushes = 0, writes = 0, reads = 0;
+    unsigned flushes = 0, writes = 0, reads = 0, unmaps = 0;
 
  private:
     void add(std::function<void()> work, Completion done) {
@@ -132,7 +133,8 @@ TEST_F(BlockTest, Configuration) {
     EXPECT_EQ(read(config + 12, 4), 254u);
     EXPECT_EQ(read(config + 20, 4), 512u);
     EXPECT_EQ(read(config + 36, 4), VirtioBlock::range_sectors_max);
-    EXPECT_EQ(read(config + 56, 1), 0u);
+    EXPECT_EQ(read(config + 56, 1), 1u);
+    EXPECT_EQ(read(config + 34, 2), 1u);
     EXPECT_EQ(read(config + 0x800, 4), 0u);
     const u64 offered = offered_features();
     EXPECT_EQ(offered & all, all);
@@ -150,6 +152,23 @@ TEST_F(BlockTest, WritesAndReadsBack) {
     EXPECT_EQ(ring.next_used(), (std::pair<u32, u32>{0, 8193}));
     EXPECT_TRUE(line.high());
     EXPECT_EQ(store.flushes, 0u);
+}
+
+/// Translations of what is read are dropped before it arrives and once more when it is there.
+TEST_F(BlockTest, ReadsAnnounceWhatChangesTwice) {
+    bring_up(all);
+    EXPECT_EQ(run(Request::read, 7, 0x60000, 8192), Status::ok);
+    const std::vector<std::pair<u64, u64>> announced(2, {0x60000, 8192});
+    EXPECT_EQ(ram.changes, announced);
+    EXPECT_EQ(run(Request::write, 7, 0x60000, 8192), Status::ok);
+    EXPECT_EQ(ram.changes, announced);
+}
+
+TEST_F(BlockTest, DataThatIsNotInMemoryIsAnError) {
+    bring_up(all);
+    EXPECT_EQ(run(Request::read, 7, u64{1} << 40, 8192), Status::io_error);
+    EXPECT_EQ(run(Request::write, 7, u64{1} << 40, 8192), Status::io_error);
+    EXPECT_EQ(store.reads + store.writes, 0u);
 }
 
 TEST_F(BlockTest, WithoutFlushWritesAreMadeDurable) {
@@ -210,6 +229,7 @@ TEST_F(BlockTest, DiscardAndWriteZeroes) {
     EXPECT_EQ(store.discards, (std::vector<std::pair<u64, u64>>{{4096, 4096}, {32 * 512, 512}}));
     ram.put(0x40000, virtio_block::Range{1, 2, virtio_block::range_unmap});
     EXPECT_EQ(run(Request::write_zeroes, 0, 0x40000, 16), Status::ok);
+    EXPECT_EQ(store.unmaps, 1u);
     EXPECT_EQ(store.bytes[511], std::byte{0xff});
     EXPECT_EQ(store.bytes[512], std::byte{0});
     EXPECT_EQ(store.bytes[1535], std::byte{0});
@@ -287,6 +307,31 @@ TEST_F(BlockTest, NoMoreInFlightThanAllowedYetAllAnswered) {
     EXPECT_EQ(ring.used_index(), 80);
     for (unsigned i = 0; i < 80; ++i)
         EXPECT_EQ(status_of(i), static_cast<u8>(i % 5 ? Status::ok : Status::unsupported)) << i;
+}
+
+/// Two queues: each request is answered in its own, and a full device forgets neither.
+TEST_F(BlockTest, SeveralQueues) {
+    plug(std::make_unique<VirtioBlock>(store, "disk-1", 2));
+    EXPECT_EQ(read(virtio::pci_transport::device_offset + 34, 2), 2u);
+    accept(all | feature::multi_queue | virtio::feature::version_1);
+    ring.size = 256;
+    testing::TestRing other{
+        .ram = ram, .size = 256, .descriptors = 0x8000, .driver = 0xa000, .device = 0xb000};
+    set_queue(0, ring);
+    set_queue(1, other);
+    set_status(15);
+    for (unsigned i = 0; i < 80; ++i) request(i, Request::read, i, 0x40000, 512);
+    header(81, Request::read, 1);
+    other.describe(0, {header_at(81), 16, next, 1});
+    other.describe(1, {0x50000, 512, static_cast<u16>(next | write_flag), 2});
+    other.describe(2, {status_at(81), 1, write_flag, 0});
+    other.offer(0);
+    notify(1);
+    EXPECT_EQ(other.used_index(), 0);
+    store.finish_all();
+    EXPECT_EQ(ring.used_index(), 80);
+    EXPECT_EQ(other.used_index(), 1);
+    EXPECT_EQ(status_of(81), static_cast<u8>(Status::ok));
 }
 
 TEST_F(BlockTest, ResetWaitsForWhatIsInFlightAndLeavesTheGuestAlone) {

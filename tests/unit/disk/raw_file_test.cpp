@@ -57,13 +57,40 @@ TEST_F(RawFileTest, ReadsBackWhatWasWritten) {
     EXPECT_EQ(back, data);
 }
 
+TEST_F(RawFileTest, ScatteredBytes) {
+    auto data = pattern(5000, 1);
+    // More places than one system call takes (IOV_MAX), one of them empty.
+    bus::BlockStore::Places places;
+    for (std::size_t at = 0; at < data.size(); at += 3)
+        places.push_back(std::span(data).subspan(at, std::min<std::size_t>(3, data.size() - at)));
+    places.insert(places.begin() + 7, std::span<std::byte>());
+    EXPECT_EQ(wait([&](auto done) { disk->write_places(512, places, done); }), BlockStatus::ok);
+    std::vector<std::byte> back(data.size());
+    EXPECT_EQ(read(512, back), BlockStatus::ok);
+    EXPECT_EQ(back, data);
+    std::ranges::fill(data, std::byte{0});
+    EXPECT_EQ(wait([&](auto done) { disk->read_places(512, places, done); }), BlockStatus::ok);
+    EXPECT_EQ(back, data);
+    EXPECT_EQ(wait([&](auto done) { disk->read_places((1 << 20) - 4999, places, done); }),
+              BlockStatus::io_error);
+}
+
+TEST_F(RawFileTest, ZeroesMayGiveTheStorageBack) {
+    const auto data = pattern(64 << 10, 1);
+    EXPECT_EQ(write(0, data), BlockStatus::ok);
+    EXPECT_EQ(wait([&](auto done) { disk->write_zeroes(0, data.size(), true, done); }), BlockStatus::ok);
+    std::vector<std::byte> back(data.size(), std::byte{1});
+    EXPECT_EQ(read(0, back), BlockStatus::ok);
+    EXPECT_EQ(back, std::vector<std::byte>(data.size()));
+}
+
 TEST_F(RawFileTest, BeyondTheEndIsAnError) {
     std::vector<std::byte> two(1024);
     EXPECT_EQ(read((1 << 20) - 512, two), BlockStatus::io_error);
     EXPECT_EQ(write((1 << 20) - 512, two), BlockStatus::io_error);
     EXPECT_EQ(read(~u64{0} - 100, two), BlockStatus::io_error);
     EXPECT_EQ(wait([&](auto done) { disk->discard(512, ~u64{0}, done); }), BlockStatus::io_error);
-    EXPECT_EQ(wait([&](auto done) { disk->write_zeroes(1 << 20, 512, done); }), BlockStatus::io_error);
+    EXPECT_EQ(wait([&](auto done) { disk->write_zeroes(1 << 20, 512, false, done); }), BlockStatus::io_error);
     EXPECT_EQ(read((1 << 20) - 1024, two), BlockStatus::ok);
     EXPECT_EQ(disk->first_failure(), "");  // the guest's mistake, not the host's
 }
@@ -72,7 +99,7 @@ TEST_F(RawFileTest, DiscardAndWriteZeroes) {
     const auto data = pattern(4096 * 4, 1);
     ASSERT_EQ(write(0, data), BlockStatus::ok);
     EXPECT_EQ(wait([&](auto done) { disk->discard(0, 4096, done); }), BlockStatus::ok);
-    EXPECT_EQ(wait([&](auto done) { disk->write_zeroes(5120, 5000, done); }), BlockStatus::ok);
+    EXPECT_EQ(wait([&](auto done) { disk->write_zeroes(5120, 5000, false, done); }), BlockStatus::ok);
     std::vector<std::byte> back(data.size());
     ASSERT_EQ(read(0, back), BlockStatus::ok);
     for (std::size_t i = 0; i < back.size(); ++i) {
@@ -124,7 +151,8 @@ TEST(RawFile, ReadOnly) {
         std::vector<std::byte> bytes(512);
         EXPECT_EQ(wait([&](auto done) { (**disk)->write(0, bytes, done); }), BlockStatus::io_error);
         EXPECT_EQ(wait([&](auto done) { (**disk)->discard(0, 512, done); }), BlockStatus::io_error);
-        EXPECT_EQ(wait([&](auto done) { (**disk)->write_zeroes(0, 512, done); }), BlockStatus::io_error);
+        EXPECT_EQ(wait([&](auto done) { (**disk)->write_zeroes(0, 512, false, done); }),
+                  BlockStatus::io_error);
         EXPECT_EQ(wait([&](auto done) { (**disk)->flush(done); }), BlockStatus::ok);
         EXPECT_EQ(wait([&](auto done) { (**disk)->read(0, bytes, done); }), BlockStatus::ok);
     }

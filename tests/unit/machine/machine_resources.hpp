@@ -36,7 +36,7 @@ class EmptyStore final : public bus::BlockStore {
     void write(u64, std::span<const std::byte>, Completion done) override { done(bus::BlockStatus::ok); }
     void flush(Completion done) override { done(bus::BlockStatus::ok); }
     void discard(u64, u64, Completion done) override { done(bus::BlockStatus::ok); }
-    void write_zeroes(u64, u64, Completion done) override { done(bus::BlockStatus::ok); }
+    void write_zeroes(u64, u64, bool, Completion done) override { done(bus::BlockStatus::ok); }
 };
 
 struct RememberingPlatform final : bus::PlatformControl {

@@ -26,7 +26,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
         .has_initrd = true,
         .has_debug_console = true,
         .firmware_files = {"opt/a"},
-        .disks = {{"a.img", true}, {"b.img", false, StartRequest::Disk::Attachment::cdrom}},
+        .disks = {{"a.img", true}, {"b.img", false, StartRequest::Disk::Attachment::cdrom, "export"}},
         .debugger = StartRequest::Debugger::awaited,
         .has_viewer = true,
         .network_cards = {{NetworkCardModel::e1000, {2, 0, 0, 0, 0, 255}}},
@@ -54,6 +54,8 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_EQ(got->disks[1].attachment, StartRequest::Disk::Attachment::cdrom);
     EXPECT_TRUE(got->disks[0].read_only);
     EXPECT_EQ(got->firmware_files, sent.firmware_files);
+    EXPECT_EQ(got->disks[0].nbd_export, std::nullopt);
+    EXPECT_EQ(got->disks[1].nbd_export, "export");
     EXPECT_TRUE(got->has_viewer);
     EXPECT_EQ(got->network_cards, sent.network_cards);
     EXPECT_EQ(got->serial_lines, sent.serial_lines);
