@@ -16,7 +16,7 @@ namespace softmetal::machine {
 /// Followed, in this order, by the descriptors of the serial port's socket, then, each where there is one,
 /// the firmware, the video BIOS, the network cards' option ROM, the kernel, the initrd and the file for the
 /// debug console's output, the firmware configuration device's files, the disks, the cables of the network
-/// cards, and a viewer's socket and surface where there is one from the beginning.
+/// cards, the serial lines, and a viewer's socket and surface where there is one from the beginning.
 struct StartRequest {
     struct Disk {
         std::string name;  // for messages
