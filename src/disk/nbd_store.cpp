@@ -163,13 +163,13 @@ void NbdStore::submit(const char* action, bool allowed, Start start, Completion 
     loop_->post([this, action, allowed, start = std::move(start), done = std::move(done)]() mutable {
         if (!allowed) return done(BlockStatus::io_error);
         if (!start) return done(BlockStatus::ok);
-        begin(action, start, std::move(done));
+        begin(action, start, done);
     });
 }
 
 // --- the loop's thread
 
-void NbdStore::begin(const char* action, const Start& start, Completion done) {
+void NbdStore::begin(const char* action, const Start& start, const Completion& done) {
     if (lost_) {
         remember("lost the NBD server");  // between two requests, before this one
         return done(BlockStatus::io_error);
