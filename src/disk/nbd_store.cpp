@@ -104,6 +104,11 @@ std::string NbdStore::first_failure() const {
     return first_failure_;
 }
 
+void NbdStore::remember(const std::string& failure) {
+    const std::lock_guard lock(mutex_);
+    if (first_failure_.empty()) first_failure_ = failure;
+}
+
 void NbdStore::read(u64 offset, std::span<std::byte> into, Completion done) {
     const auto start = [offset, into](nbd_handle* h, Request* r) -> i64 {
         return nbd_aio_pread(h, into.data(), into.size(), offset, r->callback(), 0);
@@ -162,23 +167,23 @@ void NbdStore::submit(const char* action, bool allowed, Start start, Completion 
     loop_->post([this, action, allowed, start = std::move(start), done = std::move(done)]() mutable {
         if (!allowed) return done(BlockStatus::io_error);
         if (!start) return done(BlockStatus::ok);
-        begin(action, start, std::move(done));
+        begin(action, start, done);
     });
 }
 
 // --- the loop's thread
 
-void NbdStore::begin(const char* action, const Start& start, Completion done) {
-    if (lost_) return done(BlockStatus::io_error);
+void NbdStore::begin(const char* action, const Start& start, const Completion& done) {
+    if (lost_) {
+        remember("lost the NBD server");  // between two requests, before this one
+        return done(BlockStatus::io_error);
+    }
     auto* const request = new Request{this, action, done};
     under_way_.insert(request);
     if (under_way_.size() == 1) deadline_->arm(host::monotonic_nanoseconds() + patience_);
     // Refused, it has been freed, and nobody has heard of it.
     if (start(handle_.get(), request) < 0 && under_way_.erase(request) != 0) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (first_failure_.empty()) first_failure_ = fmt::format("cannot {}: {}", action, last_error());
-        }
+        remember(fmt::format("cannot {}: {}", action, last_error()));
         done(BlockStatus::io_error);
     }
     update();
@@ -186,11 +191,7 @@ void NbdStore::begin(const char* action, const Start& start, Completion done) {
 
 void NbdStore::finish(Request& request, int error) {
     if (under_way_.erase(&request) == 0) return;  // given up long ago
-    if (error != 0) {
-        const std::lock_guard lock(mutex_);
-        if (first_failure_.empty())
-            first_failure_ = fmt::format("cannot {}: {}", request.action, host::error_text(error));
-    }
+    if (error != 0) remember(fmt::format("cannot {}: {}", request.action, host::error_text(error)));
     request.done(status_of(error));
 }
 

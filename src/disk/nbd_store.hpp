@@ -58,9 +58,10 @@ class NbdStore final : public HostStore {
         return offset <= size_ && length <= size_ - offset;
     }
     void submit(const char* action, bool allowed, Start start, Completion done);
+    void remember(const std::string& failure);
     void write_zero_bytes(u64 offset, u64 length, Completion done);
     // The loop's thread.
-    void begin(const char* action, const Start& start, Completion done);
+    void begin(const char* action, const Start& start, const Completion& done);
     void finish(Request& request, int error);
     void move(host::Readiness ready);
     void update();

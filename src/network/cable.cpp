@@ -19,9 +19,9 @@ u64 nanoseconds_since_1970() {
 }  // namespace
 
 Cable::Cable(host::UniqueFd socket, host::UniqueFd capture)
-    : socket_(std::move(socket)), reader_(bus::ethernet_frame_max) {
+    : socket_(std::move(socket)), reader_(bus::long_frame_max) {
     if (capture.valid())
-        capture_ = std::make_unique<CaptureFile>(std::move(capture), u32{bus::ethernet_frame_max});
+        capture_ = std::make_unique<CaptureFile>(std::move(capture), u32{bus::long_frame_max});
 }
 
 void Cable::send(std::span<const std::byte> frame) {

@@ -1,6 +1,9 @@
 #include "network/nat.hpp"
 
+#include "bus/backends/network_link.hpp"
+#include "bus/backends/tcp_frame.hpp"
 #include "host/monotonic_time.hpp"
+#include "network/segmentation.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +18,7 @@ namespace softmetal::network {
 namespace {
 
 constexpr i64 nanoseconds_per_millisecond = 1'000'000;
+constexpr std::size_t longest_packet = 65521;  // libslirp takes no more
 
 in_addr ipv4(const char* text) {
     in_addr address{};
@@ -55,7 +59,12 @@ struct Nat::Parts {
 
     void set_callbacks() {
         callbacks.send_packet = [](const void* frame, std::size_t size, void* opaque) -> ssize_t {
-            self(opaque).output(std::span(static_cast<const std::byte*>(frame), size));
+            const std::span whole(static_cast<const std::byte*>(frame), size);
+            // libslirp is told that any packet fits; only TCP's are as long as the guest has allowed.
+            if (size > bus::ethernet_frame_max && !bus::TcpFrame::parse(whole))
+                cut_frame(whole, self(opaque).output);
+            else
+                self(opaque).output(whole);
             return static_cast<ssize_t>(size);
         };
         callbacks.guest_error = [](const char*, void*) {};
@@ -94,6 +103,7 @@ Result<std::unique_ptr<Nat>> Nat::create(const Config& config, Output output) {
     SlirpConfig slirp{};
     slirp.version = 3;
     slirp.in_enabled = true;
+    slirp.if_mtu = slirp.if_mru = longest_packet;
     slirp.vnetwork = ipv4("10.0.2.0");
     slirp.vnetmask = ipv4("255.255.255.0");
     slirp.vhost = ipv4("10.0.2.2");

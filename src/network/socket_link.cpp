@@ -1,5 +1,7 @@
 #include "network/socket_link.hpp"
 
+#include "network/segmentation.hpp"
+
 namespace softmetal::network {
 
 namespace {
@@ -28,7 +30,10 @@ void SocketLink::connect(bus::NetworkCard& card) {
 
 bool SocketLink::send(std::span<const std::byte> frame) {
     if (over_) return true;  // lost
-    if (host::send_frame(socket_.get(), frame) != host::FrameSent::full) return true;
+    // A connection whose segments may be long is the faster the longer they are.
+    const auto changed = card_->takes_long_frames() ? with_longest_segments(frame) : std::vector<std::byte>();
+    if (host::send_frame(socket_.get(), changed.empty() ? frame : changed) != host::FrameSent::full)
+        return true;
     full_ = true;
     loop_.post([this] { update_interest(); });
     return false;
@@ -59,7 +64,7 @@ void SocketLink::on_ready(host::Readiness ready) {
 
 void SocketLink::deliver() {
     for (unsigned i = 0; i < burst; i++) {
-        const auto frame = reader_.front(socket_.get());
+        const auto frame = front();
         if (frame.empty()) {
             if (reader_.over()) over_ = true;
             return update_interest();
@@ -70,9 +75,26 @@ void SocketLink::deliver() {
             if (!card_->receive(frame)) return update_interest();
             starved_ = false;
         }
-        reader_.pop();
+        pop();
     }
     loop_.post([this] { deliver(); });  // some may wait here, of which the socket does not tell
+}
+
+std::span<const std::byte> SocketLink::front() {
+    while (pieces_.empty()) {
+        const auto frame = reader_.front(socket_.get());
+        if (frame.size() <= bus::ethernet_frame_max || card_->takes_long_frames()) return frame;
+        cut_frame(frame, [this](auto piece) { pieces_.emplace_back(piece.begin(), piece.end()); });
+        reader_.pop();
+    }
+    return pieces_.front();
+}
+
+void SocketLink::pop() {
+    if (pieces_.empty())
+        reader_.pop();
+    else
+        pieces_.pop_front();
 }
 
 }  // namespace softmetal::network

@@ -2,6 +2,7 @@
 // memory, in any order, while requests complete early, late or never.
 #include "../unit/devices/virtio_driver.hpp"
 #include "bus/backends/block_store.hpp"
+#include "bus/backends/tcp_frame.hpp"
 #include "devices/virtio_balloon/virtio_balloon.hpp"
 #include "devices/virtio_block/virtio_block.hpp"
 #include "devices/virtio_console/virtio_console.hpp"
@@ -205,8 +206,20 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                 if (!bench.link.card) break;
                 bench.link.full = what & 64;
                 if (what & 16) {
-                    const std::vector<std::byte> frame(input.below(bus::ethernet_frame_max + 1),
-                                                       std::byte{what});
+                    const bool is_long = what & 32 && bench.link.card->takes_long_frames();
+                    std::vector<std::byte> frame(
+                        input.below(1 + (is_long ? bus::long_frame_max : bus::ethernet_frame_max)),
+                        std::byte{what});
+                    // Something like TCP over IPv4.
+                    const auto headers =
+                        input.take_bytes(std::min<std::size_t>(frame.size(), is_long ? 60 : 0));
+                    std::memcpy(frame.data(), headers.data(), headers.size());
+                    if (is_long && frame.size() > 60) {
+                        bus::store_be16(frame, 12, 0x0800);
+                        frame[14] = std::byte{0x45};
+                        bus::store_be16(frame, 16, static_cast<u16>(frame.size() - 14));
+                        frame[23] = std::byte{6};
+                    }
                     static_cast<void>(bench.link.card->receive(frame));
                 } else {
                     bench.link.card->may_send();

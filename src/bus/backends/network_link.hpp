@@ -19,6 +19,10 @@ inline constexpr std::size_t ethernet_header_bytes = 14;
 /// What a link carries at least: 1500 bytes of payload, with a VLAN tag.
 inline constexpr std::size_t ethernet_frame_max = 1518;
 
+/// What a link carries besides: TCP segments in an IPv4 or IPv6 packet of any length, with whole checksums,
+/// which stand for several of the usual length.
+inline constexpr std::size_t long_frame_max = ethernet_header_bytes + 40 + 65535;
+
 /// What a link calls, on the event loop's thread, with no lock of its own held.
 class NetworkCard {
  public:
@@ -26,6 +30,8 @@ class NetworkCard {
     /// False where the card has no room: the link keeps the frame, and offers it again once it is told that
     /// there is room.
     [[nodiscard]] virtual bool receive(std::span<const std::byte> frame) = 0;
+    /// Whether it may get long frames now. Any thread.
+    [[nodiscard]] virtual bool takes_long_frames() const { return false; }
     /// The link takes frames again that it refused.
     virtual void may_send() = 0;
 };

@@ -59,7 +59,7 @@ Result<std::unique_ptr<Vga>> Vga::restore(Resources resources, const bus::SavedS
     if (auto read = in.finish(); !read) return std::unexpected(read.error());
     const auto loaded = load_vga(registers, resources.memory.bytes().size());
     if (!loaded) return std::unexpected(loaded.error());
-    auto restored = std::make_unique<Vga>(std::move(resources));
+    auto restored = std::make_unique<Vga>(resources);
     restored->chip_ = VgaChip(restored->memory_.bytes(), *loaded);
     if (auto mapped = restored->restore_configuration(configuration); !mapped)
         return std::unexpected(mapped.error());

@@ -26,10 +26,16 @@ class Transport {
     [[nodiscard]] virtual bus::DmaView& memory() = 0;
     /// Stops the device where the queue is found broken.
     [[nodiscard]] virtual std::optional<Chain> pop(unsigned queue) = 0;
-    /// Gives a request back and interrupts the driver if it wants that.
-    virtual void complete(unsigned queue, u16 head, u32 written) = 0;
     /// The model's configuration() is another than before: tells the driver.
     virtual void configuration_changed() = 0;
+    /// The last `count` requests of pop() are taken once more.
+    virtual void put_back(unsigned queue, u16 count) = 0;
+    /// Gives requests back, all at once, and interrupts the driver if it wants that.
+    virtual void complete(unsigned queue, std::span<const Virtqueue::Used> requests) = 0;
+    void complete(unsigned queue, u16 head, u32 written) {
+        const Virtqueue::Used one{head, written};
+        complete(queue, std::span(&one, 1));
+    }
     /// The driver has done what cannot be answered: the device stops and asks to be reset (ch. 2.1.2).
     virtual void stop() = 0;
 };

@@ -104,10 +104,10 @@ std::optional<Chain> VirtioPci::pop(unsigned queue) {
     return chain;
 }
 
-void VirtioPci::complete(unsigned queue, u16 head, u32 written) {
+void VirtioPci::complete(unsigned queue, std::span<const Virtqueue::Used> requests) {
     if (!running()) return;
     Virtqueue& ring = common_.queue(queue);
-    ring.push(head, written);
+    ring.push(requests);
     if (ring.interrupt_wanted()) interrupt(isr::queue, common_.queue_vector(queue));
     if (ring.broken()) stop();
 }

@@ -37,7 +37,8 @@ class VirtioPci final : public pci::PciFunction, private bus::IoHandler, private
     [[nodiscard]] u64 accepted_features() const override { return common_.accepted_features(); }
     [[nodiscard]] bus::DmaView& memory() override { return dma(); }
     [[nodiscard]] std::optional<Chain> pop(unsigned queue) override;
-    void complete(unsigned queue, u16 head, u32 written) override;
+    void put_back(unsigned queue, u16 count) override { common_.queue(queue).put_back(count); }
+    void complete(unsigned queue, std::span<const Virtqueue::Used> requests) override;
     void configuration_changed() override;
     void stop() override;
     // PciFunction

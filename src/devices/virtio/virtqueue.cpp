@@ -120,12 +120,14 @@ bool Virtqueue::collect(u16 head, Chain& chain) {
     return false;
 }
 
-void Virtqueue::push(u16 head, u32 written) {
+void Virtqueue::push(std::span<const Used> requests) {
     if (!state_.enabled || broken()) return;
-    const std::array<u32, 2> entry{head, written};
-    if (!store(used_entry(state_.next_used % state_.size), bytes_of(entry))) return;
-    ++state_.next_used;
-    std::atomic_thread_fence(std::memory_order_release);  // the entry before the index that covers it
+    for (const Used& request : requests) {
+        const std::array<u32, 2> entry{request.head, request.written};
+        if (!store(used_entry(state_.next_used % state_.size), bytes_of(entry))) return;
+        ++state_.next_used;
+    }
+    std::atomic_thread_fence(std::memory_order_release);  // the entries before the index that covers them
     (void)store(used_index(), bytes_of(state_.next_used));
 }
 

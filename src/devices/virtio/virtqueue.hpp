@@ -45,8 +45,15 @@ class Virtqueue {
     /// The next request; none where there is none now, the queue is not enabled, or it is broken. Once it has
     /// said none, the driver will notify when it adds a request.
     [[nodiscard]] std::optional<Chain> pop();
-    /// Gives a request back, with the number of bytes written from the start of its writable part.
-    void push(u16 head, u32 written);
+    /// The last `count` requests are taken by pop() once more.
+    void put_back(u16 count) { state_.next_available = static_cast<u16>(state_.next_available - count); }
+    /// A request given back, with the number of bytes written from the start of its writable part.
+    struct Used {
+        u16 head;
+        u32 written;
+    };
+    /// The driver sees all of them at once.
+    void push(std::span<const Used> requests);
     /// Does the driver want an interrupt for what has been pushed since the last call?
     [[nodiscard]] bool interrupt_wanted();
 

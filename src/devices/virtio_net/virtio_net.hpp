@@ -1,8 +1,9 @@
-// A virtio network card on a link: one queue in each direction, no offloads.
+// A virtio network card on a link: one queue in each direction, checksums and long TCP frames both ways.
 //
-// A frame from the link is put into the next buffer of the receive queue as it comes; where there is none,
-// the link keeps it until the driver has added some. Frames of the driver's go to the link one after another;
-// where that is full, one waits here and the others in their queue.
+// A frame from the link is put into the next buffer of the receive queue, or as many as it needs, as it
+// comes; where there are not enough, the link keeps it until the driver has added some. Frames of the
+// driver's go to the link one after another; where that is full, one waits here and the others in their
+// queue.
 #pragma once
 
 #include "bus/backends/network_link.hpp"
@@ -33,16 +34,24 @@ class VirtioNet final : public virtio::Model, private bus::NetworkCard {
     [[nodiscard]] std::vector<u8> configuration() const override;
     void process(virtio::Transport& transport, unsigned queue) override;
     /// Nothing is ever in flight; the frame that waits is lost.
-    void drain(std::unique_lock<std::mutex>&) override { next_.clear(); }
+    void drain(std::unique_lock<std::mutex>&) override {
+        next_.clear();
+        takes_long_frames_ = false;  // until a driver is ready again, or saving is over
+    }
     [[nodiscard]] nlohmann::json save() const override;
     [[nodiscard]] Result<> restore(const nlohmann::json& fields) override;
 
  private:
     // bus::NetworkCard
     [[nodiscard]] bool receive(std::span<const std::byte> frame) override;
+    [[nodiscard]] bool takes_long_frames() const override { return takes_long_frames_; }
     void may_send() override;
 
     void transmit(virtio::Transport& transport);
+    /// The frame of a chain as the link wants it; empty where it is none.
+    [[nodiscard]] bool take_frame(virtio::Transport& transport, const virtio::Chain& chain);
+    /// Buffers for so many bytes, empty where there are not enough.
+    [[nodiscard]] std::vector<virtio::Chain> pop_buffers(virtio::Transport& transport, u64 bytes);
 
     bus::NetworkLink& link_;
     const MacAddress mac_;
@@ -51,6 +60,7 @@ class VirtioNet final : public virtio::Model, private bus::NetworkCard {
     std::atomic<virtio::Transport*> transport_ = nullptr;
     /// Under the transport's mutex: the frame to send next; empty where there is none.
     std::vector<std::byte> next_;
+    std::atomic<bool> takes_long_frames_ = false;
 };
 
 }  // namespace softmetal::devices

@@ -291,6 +291,18 @@ TEST_F(IdeTest, WhatIsNotOnTheDiskFails) {
     EXPECT_EQ(in(primary + reg::error), error::uncorrectable);
 }
 
+/// Of a disc that the host cannot read: MEDIUM ERROR (MMC-6, annex F).
+TEST_F(IdeTest, HostErrorsOfADiscAreMediumErrors) {
+    sense_key();  // that it has been put in
+    disc.broken = true;
+    packet({packet::read_10, 0, 0, 0, 0, 5, 0, 0, 1});
+    EXPECT_TRUE(finish(secondary) & status::error);
+    EXPECT_EQ(sense_key(), 3);
+    disc.broken = false;
+    packet({packet::read_10, 0, 0, 0, 0, 5, 0, 0, 1});
+    EXPECT_EQ(packet_answer().size(), cd_block_bytes);
+}
+
 TEST_F(IdeTest, InterruptsCanBeHeldBack) {
     out(primary + 0x206, control::no_interrupt);
     out(primary + reg::command, command::check_power_mode);

@@ -1,5 +1,6 @@
 #include "devices/virtio_net/virtio_net.hpp"
 
+#include "bus/backends/tcp_frame.hpp"
 #include "fake_link.hpp"
 #include "virtio_driver.hpp"
 
@@ -30,8 +31,8 @@ struct VirtioNetTest : ::testing::Test, testing::VirtioBench {
         plug(std::make_unique<VirtioNet>(link, mac));
         start();
     }
-    void start() {
-        accept(virtio_net::feature::mac | virtio::feature::version_1);
+    void start(u64 more_features = 0) {
+        accept(virtio_net::feature::mac | virtio::feature::version_1 | more_features);
         set_queue(virtio_net::receive_queue, ring);
         set_queue(virtio_net::transmit_queue, transmit);
         set_status(15);
@@ -126,6 +127,118 @@ TEST_F(VirtioNetTest, ReceivesIntoBuffersInTheirOrder) {
     EXPECT_EQ(received(5, b->second), frame(1514, 2));
     EXPECT_EQ(ram.get<u16>(0x100000 + 3 * 0x1000u + 10), 1u) << "one buffer";
     EXPECT_EQ(isr(), 1);
+}
+
+constexpr u64 offloads = virtio_net::feature::checksum | virtio_net::feature::guest_checksum |
+                         virtio_net::feature::guest_tso4 | virtio_net::feature::guest_tso6 |
+                         virtio_net::feature::host_tso4 | virtio_net::feature::host_tso6 |
+                         virtio_net::feature::merge_buffers;
+
+/// A long TCP frame over IPv4, its checksums right.
+Frame tcp_frame(std::size_t size) {
+    Frame f = frame(size);
+    bus::store_be16(f, 12, 0x0800);
+    f[14] = std::byte{0x45};
+    bus::store_be16(f, 16, static_cast<u16>(size - 14));
+    bus::store_be16(f, 20, 0);
+    f[23] = std::byte{6};
+    f[34 + 12] = std::byte{0x50};
+    const auto tcp = bus::TcpFrame::parse(f);
+    EXPECT_TRUE(tcp.has_value());
+    if (tcp) tcp->update_checksums(f);
+    return f;
+}
+
+struct VirtioNetOffloads : VirtioNetTest {
+    void SetUp() override {
+        plug(std::make_unique<VirtioNet>(link, mac));
+        start(offloads);
+    }
+    virtio_net::Header header_in(u32 index) {
+        return ram.get<virtio_net::Header>(0x100000 + index * 0x1000u);
+    }
+};
+
+/// As Linux leaves them: the field holds the sum of the pseudo-header.
+TEST_F(VirtioNetOffloads, CompletesChecksumsOfShortAndLongFrames) {
+    for (const std::size_t size : {100u, 3001u}) {
+        const Frame whole = tcp_frame(size);
+        Frame partial = whole;
+        const auto tcp = bus::TcpFrame::parse(whole);
+        bus::store_be16(partial, 34 + 16, tcp->pseudo_header_sum(whole, size - 34));
+        link.sent.clear();
+        offer_frame(0, partial);
+        ram.put(0x200000, virtio_net::Header{.flags = virtio_net::flag_needs_checksum,
+                                             .gso_type = size > 1518 ? virtio_net::gso_tcp4 : u8{0},
+                                             .gso_size = 1460,
+                                             .checksum_start = 34,
+                                             .checksum_offset = 16});
+        notify(virtio_net::transmit_queue);
+        EXPECT_THAT(link.sent, ElementsAre(whole));
+    }
+}
+
+TEST_F(VirtioNetOffloads, LosesFramesWhoseChecksumLiesOutside) {
+    for (const auto& [begin, offset] : {std::pair<u16, u16>{34, 65}, {101, 0}, {65535, 65535}}) {
+        offer_frame(0, tcp_frame(100));
+        ram.put(0x200000, virtio_net::Header{.flags = virtio_net::flag_needs_checksum,
+                                             .checksum_start = begin,
+                                             .checksum_offset = offset});
+        notify(virtio_net::transmit_queue);
+    }
+    EXPECT_TRUE(link.sent.empty());
+    EXPECT_EQ(transmit.used_index(), 3u);
+}
+
+TEST_F(VirtioNetOffloads, ALongFrameFillsSeveralBuffers) {
+    EXPECT_TRUE(link.card->takes_long_frames());
+    const Frame whole = tcp_frame(3000);
+    offer_buffer(0, 1526);
+    EXPECT_FALSE(link.card->receive(whole)) << "not enough";
+    offer_buffer(1, 1526);
+    EXPECT_EQ(ring.used_index(), 0u);
+    EXPECT_TRUE(link.card->receive(whole));
+    const auto a = ring.next_used(), b = ring.next_used();
+    ASSERT_TRUE(a && b);
+    EXPECT_EQ(*a, std::pair(0u, 1526u));
+    EXPECT_EQ(*b, std::pair(1u, 3012u - 1526));
+    const auto header = header_in(0);
+    EXPECT_EQ(header.buffers, 2u);
+    EXPECT_EQ(header.flags, virtio_net::flag_needs_checksum);
+    EXPECT_EQ(header.gso_type, virtio_net::gso_tcp4);
+    EXPECT_EQ(header.gso_size, 1460u);
+    EXPECT_EQ(header.header_length, 54u);
+    EXPECT_EQ(header.checksum_start, 34u);
+    EXPECT_EQ(header.checksum_offset, 16u);
+    Frame arrived = received(0, 1526);
+    const auto rest = ram.at(0x101000, 3012 - 1526);
+    arrived.insert(arrived.end(), rest.begin(), rest.end());
+    const auto tcp = bus::TcpFrame::parse(arrived);
+    ASSERT_TRUE(tcp.has_value());
+    EXPECT_EQ(bus::load_be16(arrived, 34 + 16), tcp->pseudo_header_sum(whole, 3000 - 34));
+    tcp->update_checksums(arrived);
+    EXPECT_EQ(arrived, whole);
+}
+
+TEST_F(VirtioNetOffloads, BuffersOfNoSizeEndSomewhere) {
+    ring.size = 256;
+    set_status(0);
+    ring.device = 0x5000;
+    start(offloads);
+    for (unsigned i = 0; i < 256; i++) {
+        ring.describe(static_cast<u16>(i), {.address = 0x100000, .length = 1, .flags = write_flag});
+        ring.offer(static_cast<u16>(i));
+    }
+    EXPECT_TRUE(link.card->receive(tcp_frame(3000)));
+    EXPECT_EQ(ring.used_index(), 256u);
+}
+
+TEST_F(VirtioNetOffloads, ADriverAfterAResetMayTakeNoLongFrames) {
+    set_status(0);
+    EXPECT_FALSE(link.card->takes_long_frames());
+    transmit.available = ring.available = 0;
+    start();
+    EXPECT_FALSE(link.card->takes_long_frames());
 }
 
 TEST_F(VirtioNetTest, LeavesFramesWithTheLinkWhereThereIsNoBuffer) {

@@ -32,6 +32,10 @@ struct RingTest : ::testing::Test {
         s.device = ring.device;
         ASSERT_TRUE(queue.enable());
     }
+    void push(u16 head, u32 written) {
+        const Virtqueue::Used one{head, written};
+        queue.push(std::span(&one, 1));
+    }
     void expect_broken() {
         EXPECT_FALSE(queue.pop().has_value());
         EXPECT_TRUE(queue.broken());
@@ -56,7 +60,7 @@ TEST_F(RingTest, ChainOfReadableAndWritable) {
     EXPECT_EQ(chain->readable[0].address.value, 0x10000u);
     EXPECT_EQ(virtio::total_length(chain->writable), 513u);
     EXPECT_FALSE(queue.pop().has_value());
-    queue.push(5, 513);
+    push(5, 513);
     EXPECT_EQ(ring.next_used(), (std::pair<u32, u32>{5, 513}));
 }
 
@@ -77,7 +81,7 @@ TEST_F(RingTest, IndicesWrapAroundTheirSixteenBits) {
     for (unsigned i = 0; i < 0x10010; ++i) {
         ring.offer(0);
         ASSERT_TRUE(queue.pop().has_value()) << i;
-        queue.push(0, 4);
+        push(0, 4);
         ASSERT_TRUE(ring.next_used().has_value()) << i;
     }
     EXPECT_FALSE(queue.broken());
@@ -169,7 +173,7 @@ TEST_F(RingTest, RingsOutsideMemoryBreak) {
     t.device = u64{1} << 50;
     ASSERT_TRUE(queue.enable());
     ASSERT_TRUE(queue.pop().has_value());
-    queue.push(0, 4);
+    push(0, 4);
     EXPECT_TRUE(queue.broken());
 }
 
@@ -186,7 +190,7 @@ TEST_F(RingTest, InterruptFlagIsHonoured) {
         ring.set_flags(flag);
         ring.offer(0);
         ASSERT_TRUE(queue.pop().has_value());
-        queue.push(0, 4);
+        push(0, 4);
         EXPECT_EQ(queue.interrupt_wanted(), flag == 0);
     }
     ring.set_flags(0);
@@ -201,7 +205,7 @@ TEST_F(RingTest, EventIndexSaysWhenToInterruptAndToNotify) {
     for (int i = 0; i < 4; ++i) {
         ring.offer(0);
         ASSERT_TRUE(queue.pop().has_value());
-        queue.push(0, 4);
+        push(0, 4);
         wanted += queue.interrupt_wanted() ? 'y' : 'n';
     }
     EXPECT_EQ(wanted, "nynn");
@@ -223,7 +227,7 @@ TEST_F(RingTest, RandomRingsNeverHang) {
             const auto chain = queue.pop();
             if (!chain) break;
             EXPECT_LE(chain->readable.size() + chain->writable.size(), 65u);
-            queue.push(chain->head, 0);
+            push(chain->head, 0);
             (void)queue.interrupt_wanted();
         }
     }

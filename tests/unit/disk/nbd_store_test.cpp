@@ -151,6 +151,17 @@ TEST_F(NbdStoreTest, ALostServerIsAnError) {
     EXPECT_NE(store->first_failure(), "");
 }
 
+TEST_F(NbdStoreTest, AServerLostBetweenRequestsIsRemembered) {
+    Server server({"memory", "8M"});
+    const auto store = server.store();
+    ASSERT_TRUE(store);
+    EXPECT_EQ(read(*store, 0, back), BlockStatus::ok);
+    server.kill();
+    EXPECT_EQ(read(*store, 0, back), BlockStatus::io_error);
+    EXPECT_EQ(read(*store, 0, back), BlockStatus::io_error);
+    EXPECT_NE(store->first_failure(), "");
+}
+
 TEST_F(NbdStoreTest, AServerThatSaysNothingIsGivenUp) {
     Server server({"--filter=delay", "memory", "8M", "rdelay=60"});
     const auto store = server.store();
