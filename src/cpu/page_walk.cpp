@@ -130,7 +130,8 @@ UsedEntries::Marked UsedEntries::set_accessed(GuestMemory& memory, unsigned vcpu
         const bool leaf = i + 1 == count_;
         const u64 wanted = e.value | pte::accessed | (dirty && leaf ? pte::dirty : 0);
         if (wanted == e.value) continue;
-        if (memory.writable_pointer(e.where) != e.host) continue;  // firmware keeps its bits
+        const u8* const writable = memory.writable_pointer(e.where);
+        if (!writable || writable != e.host) continue;  // firmware keeps its bits
         if (!memory.admit_writer(e.where, vcpu)) {
             if (!announce) return Marked::in_code_page;
             memory.about_to_write(e.where, e.wide ? 8 : 4);
