@@ -92,7 +92,11 @@ void Pit8254::write_channels(u64 offset, u8 value) {
 u8 Pit8254::read_system_control_b(u64 offset) {
     if (offset != 0) return BytePorts::undecoded;
     const std::lock_guard lock(mutex_);
-    return chip_.read_port_b(resources_.clock.now());
+    const bus::Nanoseconds now = resources_.clock.now();
+    const u8 value = chip_.read_port_b(now);
+    return timer2_.poll(value & pit::port_b::timer2_output, now)
+               ? value
+               : static_cast<u8>(value & ~pit::port_b::timer2_output);
 }
 
 void Pit8254::write_system_control_b(u64 offset, u8 value) {

@@ -13,6 +13,7 @@
 #include "devices/deadline_timer.hpp"
 #include "devices/line_driver.hpp"
 #include "devices/pit8254/pit8254_state.hpp"
+#include "devices/pit8254/polled_output.hpp"
 
 #include <memory>
 #include <mutex>
@@ -54,6 +55,7 @@ class Pit8254 final : public bus::Device {
     Pit8254Chip chip_;
     u64 backlog_;                     // edges that are due
     bus::Nanoseconds earliest_edge_;  // when the next may be delivered
+    PolledOutput timer2_;             // not saved: what it knows is worth one poll
     DeadlineTimer timer_;
     LineDriver interrupt_;
     PortRange<Pit8254> ports_, port_b_;
