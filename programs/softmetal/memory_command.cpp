@@ -1,6 +1,7 @@
 #include "memory_command.hpp"
 
 #include "complain.hpp"
+#include "control_option.hpp"
 #include "display/machine_viewer.hpp"
 #include "exit_codes.hpp"
 #include "memory_size.hpp"
@@ -35,11 +36,7 @@ this computer gets back what the guest hands over. More than the guest began wit
 Example: softmetal memory 512M)");
     command->add_option("SIZE", options.size, "How much it is to do with, with a suffix K, M, G or T")
         ->required();
-    command
-        ->add_option(
-            "--control", options.control,
-            "The socket that its softmetal run was given with --control; without it the only machine")
-        ->type_name("PATH");
+    add_control_option(*command, options.control);
     return command;
 }
 

@@ -1,6 +1,7 @@
 #include "screenshot_command.hpp"
 
 #include "complain.hpp"
+#include "control_option.hpp"
 #include "display/machine_viewer.hpp"
 #include "display/png_file.hpp"
 #include "exit_codes.hpp"
@@ -42,11 +43,7 @@ CLI::App* add_screenshot_command(CLI::App& app, ScreenshotOptions& options) {
     CLI::App* command =
         app.add_subcommand("screenshot", "Write what a running machine's screen shows to a file");
     command->add_option("FILE", options.file, "PNG file to write")->required();
-    command
-        ->add_option(
-            "--control", options.control,
-            "The socket that its softmetal run was given with --control; without it the only machine")
-        ->type_name("PATH");
+    add_control_option(*command, options.control);
     return command;
 }
 
