@@ -3,6 +3,7 @@
 #include "host/byte_socket.hpp"
 
 namespace softmetal {
+
 Result<std::unique_ptr<GdbDoor>> GdbDoor::create(host::EventLoop& loop,
                                                  std::unique_ptr<host::ListeningSocket> listener,
                                                  PassOn pass_on) {
@@ -56,10 +57,7 @@ void GdbDoor::update_watches() {
 
 void GdbDoor::finish() {
     if (!debugger_.socket.valid()) return;
-    while (debugger_.has_room()) {
-        const std::size_t before = debugger_.to_it.size();
-        if (!machine_.receive_for(debugger_) || debugger_.to_it.size() == before) break;
-    }
+    machine_.receive_all_for(debugger_);
     [[maybe_unused]] const bool sent = debugger_.send();
     close();
 }

@@ -18,6 +18,13 @@ bool RelaySide::receive_for(RelaySide& other) const {
     return true;
 }
 
+void RelaySide::receive_all_for(RelaySide& other) const {
+    while (other.has_room()) {
+        const std::size_t before = other.to_it.size();
+        if (!receive_for(other) || other.to_it.size() == before) return;
+    }
+}
+
 bool RelaySide::send() {
     while (!to_it.empty()) {
         const host::Transfer transfer = host::send_now(socket.get(), to_it);

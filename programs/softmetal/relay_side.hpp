@@ -22,6 +22,8 @@ struct RelaySide {
     [[nodiscard]] bool has_room() const { return to_it.size() < buffer_bytes; }
     /// What has come is for `other`. False at the end of this side.
     [[nodiscard]] bool receive_for(RelaySide& other) const;
+    /// All that has come by now, as far as `other` has room.
+    void receive_all_for(RelaySide& other) const;
     /// As much of `to_it` as the socket takes. False where nobody is there any more.
     [[nodiscard]] bool send();
 };

@@ -56,11 +56,10 @@ void SerialDoor::update_watches() {
 }
 
 void SerialDoor::finish() {
-    while (machine_.socket.valid() && visitor_.socket.valid() && visitor_.has_room()) {
-        const std::size_t before = visitor_.to_it.size();
-        if (!machine_.receive_for(visitor_) || visitor_.to_it.size() == before) break;
+    if (visitor_.socket.valid()) {
+        if (machine_.socket.valid()) machine_.receive_all_for(visitor_);
+        if (!visitor_.send()) visitor_ = {};
     }
-    if (visitor_.socket.valid() && !visitor_.send()) visitor_ = {};
     machine_ = {};
     update_watches();
 }

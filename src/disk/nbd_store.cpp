@@ -17,7 +17,12 @@ using bus::BlockStatus;
 namespace {
 
 constexpr std::size_t zeroes_at_once = 1 << 20;
-const std::vector<std::byte> zeroes(zeroes_at_once);
+
+/// Made when first wanted: most processes of this program never do.
+std::span<const std::byte> zeroes(u64 count) {
+    static const std::vector<std::byte> all(zeroes_at_once);
+    return std::span(all).first(count);
+}
 
 BlockStatus status_of(int error) {
     if (error == 0) return BlockStatus::ok;
@@ -83,10 +88,7 @@ Result<> NbdStore::learn() {
     auto watch = loop_->watch(nbd_aio_get_fd(h), {.read = true}, [this](host::Readiness r) { move(r); });
     if (!watch) return std::unexpected(watch.error());
     watch_ = std::move(*watch);
-    thread_ = std::thread([this] {
-        host::enter_thread_role(host::ThreadRole::remote_store);
-        loop_->run();
-    });
+    thread_ = host::start_loop_thread(*loop_, host::ThreadRole::remote_store);
     return {};
 }
 
@@ -155,7 +157,7 @@ void NbdStore::write_zeroes(u64 offset, u64 length, bool may_unmap, Completion d
 
 void NbdStore::write_zero_bytes(u64 offset, u64 length, Completion done) {
     const u64 now = std::min<u64>(length, zeroes_at_once);
-    write(offset, std::span(zeroes).first(now),
+    write(offset, zeroes(now),
           [this, offset, length, now, done = std::move(done)](BlockStatus status) mutable {
               if (status != BlockStatus::ok || now == length) return done(status);
               write_zero_bytes(offset + now, length - now, std::move(done));

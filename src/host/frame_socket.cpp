@@ -1,11 +1,11 @@
 #include "host/frame_socket.hpp"
 
+#include "host/socket_name.hpp"
+
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
-#include <optional>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace softmetal::host {
@@ -17,14 +17,6 @@ void make_room_for_burst(int socket) {
     constexpr int wanted = 4 << 20;
     setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
     setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
-}
-
-std::optional<sockaddr_un> socket_name(const std::string& path) {
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    if (path.size() >= sizeof name.sun_path) return std::nullopt;
-    path.copy(name.sun_path, path.size());
-    return name;
 }
 
 }  // namespace
@@ -40,7 +32,7 @@ Result<std::pair<UniqueFd, UniqueFd>> create_frame_socket_pair() {
 Result<UniqueFd> listen_for_frames(const std::string& path) {
     constexpr int backlog = 16;
     const auto name = socket_name(path);
-    if (!name) return fail(fmt::format("the name '{}' is too long for a socket file", path));
+    if (!name) return std::unexpected(name.error());
     UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     unlink(path.c_str());
     if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name) != 0 ||

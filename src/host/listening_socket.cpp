@@ -1,5 +1,7 @@
 #include "host/listening_socket.hpp"
 
+#include "host/socket_name.hpp"
+
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -11,7 +13,6 @@
 #include <optional>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace softmetal::host {
@@ -89,16 +90,12 @@ Result<std::unique_ptr<ListeningSocket>> ListeningSocket::open(const std::string
 }
 
 Result<std::unique_ptr<ListeningSocket>> ListeningSocket::open_file(const std::string& path) {
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof name.sun_path)
-        return fail(
-            fmt::format("a socket file's name has 1 to {} bytes: '{}'", sizeof name.sun_path - 1, path));
-    path.copy(name.sun_path, path.size());
-    const auto* const generic = reinterpret_cast<const sockaddr*>(&name);
+    const auto name = socket_name(path);
+    if (!name) return std::unexpected(name.error());
+    const auto* const generic = reinterpret_cast<const sockaddr*>(&*name);
     UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd.valid()) return fail(cannot_listen(path, std::strerror(errno)));
-    if (bind(fd.get(), generic, sizeof name) != 0) {
+    if (bind(fd.get(), generic, sizeof *name) != 0) {
         if (errno != EADDRINUSE) return fail(cannot_listen(path, std::strerror(errno)));
         // Nothing but a socket is ever removed; connecting to another file is refused as well.
         struct stat status {};
@@ -106,9 +103,9 @@ Result<std::unique_ptr<ListeningSocket>> ListeningSocket::open_file(const std::s
             return fail(cannot_listen(path, "there is such a file, and it is not a socket"));
         const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         if (!probe.valid()) return fail(cannot_listen(path, std::strerror(errno)));
-        if (connect(probe.get(), generic, sizeof name) == 0 || errno != ECONNREFUSED)
+        if (connect(probe.get(), generic, sizeof *name) == 0 || errno != ECONNREFUSED)
             return fail(cannot_listen(path, std::strerror(EADDRINUSE)));
-        if (unlink(path.c_str()) != 0 || bind(fd.get(), generic, sizeof name) != 0)
+        if (unlink(path.c_str()) != 0 || bind(fd.get(), generic, sizeof *name) != 0)
             return fail(cannot_listen(path, std::strerror(errno)));
     }
     std::unique_ptr<ListeningSocket> socket(new ListeningSocket(std::move(fd), path, path));
@@ -121,14 +118,10 @@ ListeningSocket::~ListeningSocket() {
 }
 
 Result<UniqueFd> connect_socket_file(const std::string& path) {
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof name.sun_path)
-        return fail(
-            fmt::format("a socket file's name has 1 to {} bytes: '{}'", sizeof name.sun_path - 1, path));
-    path.copy(name.sun_path, path.size());
+    const auto name = socket_name(path);
+    if (!name) return std::unexpected(name.error());
     UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!fd.valid() || connect(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
+    if (!fd.valid() || connect(fd.get(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name) != 0)
         return fail(fmt::format("cannot connect to '{}': {}", path, std::strerror(errno)));
     return fd;
 }

@@ -79,6 +79,13 @@ Result<> confine(const Needs& needs) {
 
 void begin_to_confine_threads() { confining = true; }
 
+std::thread start_loop_thread(EventLoop& loop, ThreadRole role) {
+    return std::thread([&loop, role] {
+        enter_thread_role(role);
+        loop.run();
+    });
+}
+
 void enter_thread_role(ThreadRole role) {
     const Needs needs = needs_of(role);
     prctl(PR_SET_NAME, needs.name);

@@ -4,6 +4,9 @@
 #pragma once
 
 #include "base/integers.hpp"
+#include "host/event_loop.hpp"
+
+#include <thread>
 
 namespace softmetal::host {
 
@@ -20,6 +23,9 @@ enum class ThreadRole : u8 {
 /// the role does not need kills the process. Outside a jail (unit tests) and in builds with sanitizers only
 /// the name is set. Ends the process with a message where the host refuses the filter.
 void enter_thread_role(ThreadRole role);
+
+/// A thread of this role that runs the loop until it is stopped.
+[[nodiscard]] std::thread start_loop_thread(EventLoop& loop, ThreadRole role);
 
 /// By install_system_call_filter(), once the process is a jailed virtual machine.
 void begin_to_confine_threads();

@@ -17,10 +17,9 @@ Result<std::unique_ptr<GdbServer>> GdbServer::create(Machine& machine, bool wait
 }
 
 GdbServer::GdbServer(Machine& machine, std::unique_ptr<host::EventLoop> loop)
-    : machine_(machine), loop_(std::move(loop)), thread_([this] {
-          host::enter_thread_role(host::ThreadRole::debugger);
-          loop_->run();
-      }) {}
+    : machine_(machine),
+      loop_(std::move(loop)),
+      thread_(host::start_loop_thread(*loop_, host::ThreadRole::debugger)) {}
 
 GdbServer::~GdbServer() {
     loop_->stop();

@@ -26,10 +26,10 @@ Result<std::unique_ptr<ScreenServer>> ScreenServer::create(bus::Screen& screen, 
 }
 
 ScreenServer::ScreenServer(bus::Screen& screen, bus::InputSink& input, std::unique_ptr<host::EventLoop> loop)
-    : screen_(screen), input_(input), loop_(std::move(loop)), thread_([this] {
-          host::enter_thread_role(host::ThreadRole::screen);
-          loop_->run();
-      }) {}
+    : screen_(screen),
+      input_(input),
+      loop_(std::move(loop)),
+      thread_(host::start_loop_thread(*loop_, host::ThreadRole::screen)) {}
 
 ScreenServer::~ScreenServer() {
     loop_->stop();

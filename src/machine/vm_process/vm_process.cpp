@@ -57,10 +57,7 @@ class VmProcess {
         if (auto built = build(); !built)
             return {.kind = EndReport::Kind::rejected, .detail = built.error().message};
 
-        std::thread loop_thread([this] {
-            host::enter_thread_role(host::ThreadRole::event_loop);
-            loop_->run();
-        });
+        std::thread loop_thread = host::start_loop_thread(*loop_, host::ThreadRole::event_loop);
         const MachineEnd end = machine_->run();
         if (gdb_) gdb_->finish(end);
         if (screen_) screen_->finish();
