@@ -13,7 +13,7 @@ namespace softmetal {
 /// only. User code's RIPs are XORed with TranslatedCodeArea::jump_tag; those of 32-bit code have `code32_bit`
 /// set, which no canonical address below 2^63 has.
 struct JumpCache {
-    static constexpr unsigned entry_count = 16384;  // a power of two
+    static constexpr unsigned entry_count = 65536;  // a power of two
     struct Entry {
         u64 rip = empty;
         u64 code = 0;

@@ -136,7 +136,8 @@ void emit_save_flags(jit::Assembler& a) {
 
 void emit_restore_flags(jit::Assembler& a) {
     a.mov(temporary, jit::rax);
-    a.mov(jit::eax, block_field(SOFTMETAL_AREA(saved_flags), 4));
+    // As wide as the store: a wider load would wait until the store has left the store buffer.
+    a.movzx(jit::eax, block_field(SOFTMETAL_AREA(saved_flags), 2));
     a.add(jit::al, 0x7f);  // OF comes back: 1 + 0x7f overflows
     a.sahf();
     a.mov(jit::rax, temporary);
