@@ -81,6 +81,21 @@ struct Link {
     Link* next_crossing = nullptr;
 };
 
+/// A place in a block's code that must be changed where the block is copied for another address; all else in
+/// the code holds anywhere.
+struct Relocation {
+    enum class Kind : u8 {
+        guest_address,    // moves with the guest's code; 8 bytes in 64-bit code, else 4
+        jump_cache_slot,  // the place of the guest address at `address_at` in the jump cache
+        site_number,
+        link_number,
+        stub,  // rel32 to code outside the block
+    };
+    u16 at;  // bytes from the block's first
+    u16 address_at = 0;
+    Kind kind;
+};
+
 struct Block {
     BlockKey key;
     Mode mode;
@@ -91,6 +106,10 @@ struct Block {
     u16 instruction_count = 0;
     u16 live_flags_in = 0;
     bool valid = true;
+    bool movable = false;  // a copy with its relocations done is the translation for another address
+    u32 first_site = 0, site_count = 0;
+    u32 first_link = 0, link_count = 0;
+    u32 first_relocation = 0, relocation_count = 0;
     u64 lines = 0;                    // 64-byte lines of its page that its meaning depends on
     const u8* second_page = nullptr;  // where its one instruction goes on, if that straddles pages
     u64 second_lines = 0;

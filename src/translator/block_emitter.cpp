@@ -34,7 +34,12 @@ BlockEmitter::BlockEmitter(jit::Assembler& assembler, const Stubs& stubs, SiteTa
       table_(table),
       block_(block),
       base_(base),
-      chain_(chain) {}
+      chain_(chain),
+      movable_(chain && mode.privilege == Privilege::user) {
+    block_.first_site = static_cast<u32>(table_.sites.size());
+    block_.first_link = static_cast<u32>(table_.links.size());
+    block_.first_relocation = static_cast<u32>(table_.relocations.size());
+}
 
 // --- block frame
 // ------------------------------------------------------------------------------------------------------
@@ -69,8 +74,8 @@ void BlockEmitter::poll_attention(u16 live_in) {
     cold([this, event, live_in, site] {
         a.bind(event);
         if (live_in) emit_save_flags(a);
-        a.mov(temporary.r32(), site);
-        a.jmp(stubs_.leave);
+        load_site(site);
+        jump_to_stub(stubs_.leave);
     });
 }
 
@@ -98,6 +103,45 @@ void BlockEmitter::finish() {
     for (const PendingLink& p : pending_links_)
         p.link->unlinked = base_ + static_cast<u32>(a.code()->labelOffset(p.unlinked));
     block_.code_end = base_ + static_cast<u32>(a.offset());
+    block_.movable = movable_;
+    if (!movable_) table_.relocations.resize(block_.first_relocation);
+    block_.site_count = static_cast<u32>(table_.sites.size()) - block_.first_site;
+    block_.link_count = static_cast<u32>(table_.links.size()) - block_.first_link;
+    block_.relocation_count = static_cast<u32>(table_.relocations.size()) - block_.first_relocation;
+}
+
+// --- what depends on the block's place
+// -------------------------------------------------------------------------------------------------------------
+
+void BlockEmitter::relocate_last(Relocation::Kind kind, u32 address_at) {
+    const std::size_t at = a.offset() - 4;
+    if (at > std::numeric_limits<u16>::max()) movable_ = false;
+    table_.relocations.push_back({static_cast<u16>(at), static_cast<u16>(address_at), kind});
+}
+
+void BlockEmitter::load_guest_address(const jit::Gp& reg, u64 address) {
+    const std::size_t before = a.offset();
+    load_constant(reg, address);
+    // MOV with an immediate as wide as the guest's addresses: 64 bits behind REX.W and opcode, or 32.
+    constexpr std::size_t wide = 10;
+    const std::size_t length = a.offset() - before;
+    if (mode.code32 ? length == wide : length != wide) movable_ = false;
+    const std::size_t at = a.offset() - mode.code_size();
+    if (at > std::numeric_limits<u16>::max()) movable_ = false;
+    table_.relocations.push_back({static_cast<u16>(at), 0, Relocation::Kind::guest_address});
+}
+
+void BlockEmitter::load_site(u32 number) {
+    a.mov(temporary.r32(), number);
+    relocate_last(Relocation::Kind::site_number);
+}
+
+void BlockEmitter::jump_to_stub(u64 stub) {
+    constexpr std::size_t near_jump = 5;
+    const std::size_t before = a.offset();
+    a.jmp(stub);
+    if (a.offset() - before != near_jump) movable_ = false;
+    relocate_last(Relocation::Kind::stub);
 }
 
 // --- flags
@@ -155,7 +199,10 @@ void BlockEmitter::linear_address(const Instruction& i) {
     if (m.base == none && m.index == none) {
         u64 offset = static_cast<u64>(m.displacement) + (m.rip_relative ? current_->next_rip() : 0);
         if (m.address_size == 4) offset = static_cast<u32>(offset);
-        load_constant(address_register, offset);
+        if (m.rip_relative)
+            load_guest_address(address_register, offset);
+        else
+            load_constant(address_register, offset);
     } else {
         // LEA takes any base, index, scale and 32-bit displacement; asmjit names the index's shift.
         const i32 displacement = static_cast<i32>(m.displacement);
@@ -212,8 +259,8 @@ void BlockEmitter::host_address(unsigned size, Access access) {
     cold([this, slow, tag, site] {
         a.bind(slow);
         a.xor_(address_register, tag);  // the linear address again
-        a.mov(temporary.r32(), site);
-        a.jmp(stubs_.tlb_miss);
+        load_site(site);
+        jump_to_stub(stubs_.tlb_miss);
     });
 }
 
@@ -256,8 +303,8 @@ void BlockEmitter::interpret(bool may_be_fast) {
             break;
         case FastCallOperand::none: break;
     }
-    a.mov(temporary.r32(), number);
-    a.jmp(fast_call.call == FastCall::none ? stubs_.interpret : stubs_.fast_call);
+    load_site(number);
+    jump_to_stub(fast_call.call == FastCall::none ? stubs_.interpret : stubs_.fast_call);
     a.bind(resume);
     flags_ = FlagsAt::saved;
 }
@@ -266,12 +313,13 @@ void BlockEmitter::interpret_where(const asmjit::Label& label) {
     const u32 number = new_site({});
     cold([this, label, number] {
         a.bind(label);
-        a.mov(temporary.r32(), number);
-        a.jmp(stubs_.interpret);
+        load_site(number);
+        jump_to_stub(stubs_.interpret);
     });
 }
 
 void BlockEmitter::require_mapping(u64 linear_page, const u8* host_page) {
+    keep_here();
     release_flags(current_->live_before());
     const Privilege fetches = mode.privilege == Privilege::user ? Privilege::user : Privilege::supervisor;
     const std::size_t entry =
@@ -333,10 +381,11 @@ void BlockEmitter::link_to(u64 rip, Mode target_mode,
         if (save) emit_save_flags(a);
         if (chain_) {
             a.mov(temporary.r32(), number);
-            a.jmp(stubs_.resolve_link);
+            relocate_last(Relocation::Kind::link_number);
+            jump_to_stub(stubs_.resolve_link);
         } else {
             load_constant(address_register, rip);
-            a.jmp(stubs_.resolve_indirect);
+            jump_to_stub(stubs_.resolve_indirect);
         }
     });
 }
@@ -371,18 +420,21 @@ void BlockEmitter::untag_jump(unsigned privilege) {
 }
 
 void BlockEmitter::jump_through_cache(u64 rip, unsigned privilege) {
-    load_constant(address_register, rip);
+    load_guest_address(address_register, rip);
+    const u32 address_at = static_cast<u32>(a.offset()) - mode.code_size();
     if (chain_) {
         const asmjit::Label miss = a.newLabel();
         const std::size_t entry = jump_cache(privilege) + JumpCache::index(rip) * sizeof(JumpCache::Entry);
         tag_jump(privilege);
         a.cmp(block_field(entry + offsetof(JumpCache::Entry, rip)), address_register);
+        relocate_last(Relocation::Kind::jump_cache_slot, address_at);
         a.jne(miss);
         a.jmp(block_field(entry + offsetof(JumpCache::Entry, code)));
+        relocate_last(Relocation::Kind::jump_cache_slot, address_at);
         a.bind(miss);
         untag_jump(privilege);
     }
-    a.jmp(stubs_.resolve_indirect);
+    jump_to_stub(stubs_.resolve_indirect);
 }
 
 void BlockEmitter::jump_indirect() {
@@ -403,7 +455,7 @@ void BlockEmitter::jump_indirect() {
         a.bind(miss);
         untag_jump(privilege);
     }
-    a.jmp(stubs_.resolve_indirect);
+    jump_to_stub(stubs_.resolve_indirect);
 }
 
 }  // namespace softmetal::translator

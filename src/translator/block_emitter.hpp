@@ -26,6 +26,7 @@ namespace softmetal::translator {
 struct SiteTable {
     std::vector<Site> sites;
     std::deque<Link> links;
+    std::vector<Relocation> relocations;  // of the movable blocks
 };
 
 class BlockEmitter {
@@ -61,6 +62,10 @@ class BlockEmitter {
     /// Its low 16 bits; the rest stays.
     void write_register_word(unsigned index, const jit::Gp& value);
     void load_constant(const jit::Gp& reg, u64 value);
+    /// A constant that moves with the guest's code.
+    void load_guest_address(const jit::Gp& reg, u64 address);
+    /// The block says more about its address than its relocations can change.
+    void keep_here() { movable_ = false; }
 
     // --- memory
     // ----------------------------------------------------------------------------------------------------
@@ -140,6 +145,10 @@ class BlockEmitter {
         return (rip & page_mask) == (block_.key.rip & page_mask);
     }
     void poll_attention(u16 live_in);
+    /// The four bytes emitted last depend on where the block is.
+    void relocate_last(Relocation::Kind kind, u32 address_at = 0);
+    void load_site(u32 number);
+    void jump_to_stub(u64 stub);
 
     const Stubs& stubs_;
     SiteTable& table_;
@@ -148,6 +157,7 @@ class BlockEmitter {
     const bool chain_;
     const GuestInstruction* current_ = nullptr;
     FlagsAt flags_ = FlagsAt::host;
+    bool movable_;
     std::vector<std::function<void()>> cold_;
     std::vector<PendingSite> pending_sites_;
     struct PendingLink {

@@ -40,6 +40,108 @@ void TranslationCache::publish(Block& block) {
     head = &block;
     register_on(block.key.page, block);
     if (block.second_page && block.second_page != block.key.page) register_on(block.second_page, block);
+    if (!block.movable) return;
+    const BlockKey place = place_of(block.key);
+    movable_[movable_bucket(place)] = {place, &block};
+}
+
+const Block* TranslationCache::elsewhere(const BlockKey& key) const {
+    const BlockKey place = place_of(key);
+    const Movable& known = movable_[movable_bucket(place)];
+    return known.place == place && known.block && known.block->valid ? known.block : nullptr;
+}
+
+Block& TranslationCache::copy(const Block& donor, const BlockKey& key) {
+    Block& block = create(key, donor.mode);
+    const u32 begin = donor.entry_flags_saved, distance = next_code_ - begin;
+    block.entry = donor.entry + distance;
+    block.entry_flags_saved = donor.entry_flags_saved + distance;
+    block.code_end = donor.code_end + distance;
+    block.guest_bytes = donor.guest_bytes;
+    block.instruction_count = donor.instruction_count;
+    block.live_flags_in = donor.live_flags_in;
+    block.lines = donor.lines;
+    block.movable = true;
+    block.first_site = static_cast<u32>(table.sites.size());
+    block.first_link = static_cast<u32>(table.links.size());
+    block.first_relocation = donor.first_relocation;
+    block.site_count = donor.site_count;
+    block.link_count = donor.link_count;
+    block.relocation_count = donor.relocation_count;
+    std::memcpy(code_.writable() + next_code_, code_.writable() + begin, donor.code_end - begin);
+
+    for (u32 n = 0; n < donor.site_count; n++) {
+        Site site = table.sites[donor.first_site + n];
+        site.block = &block;
+        if (site.resume) site.resume += distance;
+        table.sites.push_back(site);
+    }
+    for (u32 n = 0; n < donor.link_count; n++) {
+        const Link& from = table.links[donor.first_link + n];
+        Link& link = table.links.emplace_back();
+        link.from = &block;
+        link.target_rip = from.target_rip + (key.rip - donor.key.rip);
+        link.target_mode = from.target_mode;
+        link.flags_saved = from.flags_saved;
+        link.jump = from.jump + distance;
+        link.unlinked = from.unlinked + distance;
+        link.crosses_pages = from.crosses_pages;
+        set_jump(link.jump, link.unlinked);
+    }
+    for (const Block::FaultPoint& point : donor.fault_points)
+        block.fault_points.push_back(
+            {point.code + distance, point.site - donor.first_site + block.first_site});
+    relocate(donor, block);
+    publish(block);
+    return block;
+}
+
+namespace {
+
+template <class T>
+void add_at(u8* place, T amount) {
+    T value;
+    std::memcpy(&value, place, sizeof value);
+    value = static_cast<T>(value + amount);
+    std::memcpy(place, &value, sizeof value);
+}
+
+u64 guest_address(const u8* place, bool code32) {
+    u64 address = 0;
+    std::memcpy(&address, place, code32 ? 4 : 8);
+    return address;
+}
+
+}  // namespace
+
+void TranslationCache::relocate(const Block& donor, const Block& block) {
+    u8* const code = code_.writable() + block.entry_flags_saved;
+    const u64 guest = block.key.rip - donor.key.rip;
+    const bool code32 = block.mode.code32;
+    for (u32 n = 0; n < block.relocation_count; n++) {
+        const Relocation r = table.relocations[block.first_relocation + n];
+        u8* const place = code + r.at;
+        switch (r.kind) {
+            case Relocation::Kind::guest_address:
+                if (code32)
+                    add_at(place, static_cast<u32>(guest));
+                else
+                    add_at(place, guest);
+                break;
+            case Relocation::Kind::jump_cache_slot: {  // its address comes before it
+                const u64 now = guest_address(code + r.address_at, code32);
+                const u64 before = code32 ? static_cast<u32>(now - guest) : now - guest;
+                add_at(place,
+                       (JumpCache::index(now) - JumpCache::index(before)) * u32{sizeof(JumpCache::Entry)});
+                break;
+            }
+            case Relocation::Kind::site_number: add_at(place, block.first_site - donor.first_site); break;
+            case Relocation::Kind::link_number: add_at(place, block.first_link - donor.first_link); break;
+            case Relocation::Kind::stub:
+                add_at(place, donor.entry_flags_saved - block.entry_flags_saved);
+                break;
+        }
+    }
 }
 
 void TranslationCache::remove(Block& block) {
@@ -93,10 +195,12 @@ void TranslationCache::clear() {
     crossings_.fill(nullptr);
     std::memset(recent_.data(), 0, recent_bytes);
     std::ranges::fill(buckets_, nullptr);
+    std::ranges::fill(movable_, Movable{});
     blocks_.clear();
     pages_.clear();
     table.sites.clear();
     table.links.clear();
+    table.relocations.clear();
     next_code_ = reserved_;
 }
 

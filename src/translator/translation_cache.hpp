@@ -49,6 +49,13 @@ class TranslationCache {
     [[nodiscard]] u32 space_left() const { return static_cast<u32>(code_.size()) - next_code_; }
     void publish(Block& block);
 
+    /// A translation of the same place on the same page, for another address; null where none is remembered
+    /// or it holds for its own address only.
+    [[nodiscard]] const Block* elsewhere(const BlockKey& key) const;
+    /// Makes `donor`, found so, the translation for `key`. Far cheaper than to translate anew: programs map
+    /// their libraries at random addresses, each process at its own.
+    Block& copy(const Block& donor, const BlockKey& key);
+
     /// Drops the page's blocks that depend on any of `lines`. Answers whether the page has none left.
     /// `forget` is told each block that goes.
     template <class Forget>
@@ -98,6 +105,14 @@ class TranslationCache {
         return reinterpret_cast<Found*>(
             recent_.data())[BlockKeyHash{}(key) >> 24 & (recent_bytes / sizeof(Found) - 1)];
     }
+    /// Keys that differ in the page's linear address only share a place.
+    static constexpr unsigned movable_count = 1 << 18;
+    [[nodiscard]] static BlockKey place_of(const BlockKey& key) {
+        return {key.rip & ~page_mask, key.page, key.mode};
+    }
+    [[nodiscard]] static unsigned movable_bucket(const BlockKey& place) {
+        return static_cast<unsigned>(BlockKeyHash{}(place)*0x9e3779b97f4a7c15 >> 40) & (movable_count - 1);
+    }
     static constexpr unsigned crossing_buckets = 1024;
     [[nodiscard]] static unsigned crossing_bucket(u64 rip) {
         return rip >> page_shift & (crossing_buckets - 1);
@@ -106,6 +121,7 @@ class TranslationCache {
     void register_on(const u8* page, Block& block);
     void remove(Block& block);
     void set_jump(u32 rel32_at, u32 target);
+    void relocate(const Block& donor, const Block& block);
 
     struct PageContent {
         u64 lines = 0;
@@ -118,7 +134,12 @@ class TranslationCache {
     host::PrivateMemory recent_;
     std::vector<Block*> buckets_;
     std::array<Link*, crossing_buckets> crossings_{};  // connected ones, and some that were
-    std::deque<Block> blocks_;                         // in the order of their code
+    struct Movable {
+        BlockKey place;  // with the offset on the page for RIP
+        Block* block = nullptr;
+    };
+    std::vector<Movable> movable_{movable_count};  // direct-mapped; some are not valid any more
+    std::deque<Block> blocks_;                     // in the order of their code
     std::unordered_map<const u8*, PageContent> pages_;
 };
 

@@ -204,6 +204,11 @@ Block* Translator::find_or_translate() {
     const Mode mode = current_mode();
     const BlockKey key{rip, page, mode.packed()};
     if (const auto* found = cache_->find(key)) return found->block;
+    // Good for now and announced when it changes, as every translation found: its page needs no preparation.
+    if (const Block* known = cache_->elsewhere(key); known && cache_->space_left() >= largest_block_code) {
+        vcpu_.counters.blocks_copied++;
+        return &cache_->copy(*known, key);
+    }
     u8& heat = heat_[heat_slot(rip)];
     if (heat < options_.threshold) {
         heat++;

@@ -51,11 +51,13 @@ void push_return_address(BlockEmitter& e) {
     const u64 next = e.current().next_rip();
     e.find_pushed_slot();
     if (e.mode.code32) {
-        e.a.mov(jit::dword_ptr(address_register), static_cast<u32>(next));
+        e.load_guest_address(temporary, next);
+        e.a.mov(jit::dword_ptr(address_register), temporary.r32());
     } else if (next == static_cast<u64>(static_cast<i64>(static_cast<i32>(next)))) {
         e.a.mov(jit::qword_ptr(address_register), static_cast<i32>(next));
+        e.keep_here();
     } else {
-        e.load_constant(temporary, next);
+        e.load_guest_address(temporary, next);
         e.a.mov(jit::qword_ptr(address_register), temporary);
     }
     e.move_stack_pointer(guest_rsp, -static_cast<i32>(e.slot()));

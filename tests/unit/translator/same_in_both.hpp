@@ -8,7 +8,8 @@ namespace softmetal::testing {
 /// Runs the program in both engines and compares registers, vectors and the data page.
 inline void same_in_both(const std::function<void(SmallGuest::Assembler&)>& program,
                          SmallGuest::Code kind = SmallGuest::Code::bits64,
-                         const std::function<void(SmallGuest&)>& prepare = {}) {
+                         const std::function<void(SmallGuest&)>& prepare = {},
+                         const std::function<void(SmallGuest&)>& look_at_translated = {}) {
     SmallGuest reference(program, kind), translated(program, kind);
     if (prepare) prepare(reference), prepare(translated);
     reference.run_interpreted();
@@ -23,6 +24,7 @@ inline void same_in_both(const std::function<void(SmallGuest::Assembler&)>& prog
               0);
     EXPECT_EQ(std::memcmp(&reference.vcpu.state.extended.xmm, &translated.vcpu.state.extended.xmm, 256), 0);
     EXPECT_GT(translated.vcpu.counters.blocks_translated, 0u);
+    if (look_at_translated) look_at_translated(translated);
 }
 
 }  // namespace softmetal::testing
