@@ -153,6 +153,13 @@ void Vcpu::spin_wait() {
         asm volatile("pause");
 }
 
-void Vcpu::wait_for_attention() { block.attention.wait(0); }
+void Vcpu::wait_for_attention() {
+    const auto now = [this] { return clock.now(); };
+    const auto wanted = [this] { return block.attention.load(std::memory_order_relaxed) != 0; };
+    if (short_halts_.worth_looking() && short_halts_.look(now, wanted)) return;
+    const u64 begin = now();
+    block.attention.wait(0);
+    short_halts_.slept(now() - begin);
+}
 
 }  // namespace softmetal

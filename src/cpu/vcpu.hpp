@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/counters.hpp"
+#include "base/short_wait.hpp"
 #include "bus/address_space.hpp"
 #include "bus/clock.hpp"
 #include "bus/interrupts.hpp"
@@ -137,6 +138,7 @@ class Vcpu final : public bus::CpuInterruptPort {
     void set_initial_state();
     void open_interrupt_window();
 
+    ShortWait short_halts_;
     u32 spins_ = 0;  // PAUSEs so far
     std::atomic<u8> startup_vector_{0};
     /// That wait. Two may: a processor that is slow to look would lose what hardware had taken at once and

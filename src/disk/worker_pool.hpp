@@ -1,6 +1,9 @@
 // A few threads that run jobs in the order they were submitted, several at a time.
 #pragma once
 
+#include "base/short_wait.hpp"
+
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -22,11 +25,16 @@ class WorkerPool {
 
  private:
     void run();
+    void wait_for_work(std::unique_lock<std::mutex>& lock);
 
     std::mutex mutex_;
     std::condition_variable work_;
     std::deque<std::function<void()>> jobs_;
     bool ending_ = false;
+    std::atomic<bool> wanted_ = false;  // there are jobs, or it ends; changed under the lock
+    bool one_looks_ = false;            // an idle thread does not sleep yet: the next job is its
+    ShortWait short_wait_;
+    u64 idle_since_ = 0;
     std::vector<std::jthread> threads_;
 };
 
