@@ -155,7 +155,7 @@ struct Board::Parts {
     /// A new end of an ISA interrupt's wire.
     [[nodiscard]] bus::InterruptLine& isa_irq(unsigned irq) { return isa_lines[irq]->add_input(); }
     void add_legacy_devices(const MachineResources& resources, devices::FwCfgItems firmware_items);
-    void add_pci(const MachineResources& resources);
+    void add_pci(const MachineResources& resources, bool has_bios);
     void add_ide(const MachineResources& resources, const IdePlaces& places);
     void add_test_devices();
     void shadow(const devices::pci::ShadowSegment& segment);
@@ -270,7 +270,7 @@ void Board::Parts::plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction
     pci_functions.push_back(std::move(function));
 }
 
-void Board::Parts::add_pci(const MachineResources& resources) {
+void Board::Parts::add_pci(const MachineResources& resources, bool has_bios) {
     using devices::virtio::VirtioPci;
     const devices::pci::Surroundings on_board{ports, mmio, dma, fabric, nullptr};
     devices::piix::IsaBridge::IsaLines steered{};
@@ -321,7 +321,7 @@ void Board::Parts::add_pci(const MachineResources& resources) {
             std::make_unique<VirtioPci>(slot_surroundings(layout::pci_console_slot),
                                         std::make_unique<devices::VirtioConsole>(*resources.virtio_console)));
     devices::pci::Surroundings with_video_bios = on_board;
-    with_video_bios.option_rom = to_u8(resources.video_bios);
+    if (has_bios) with_video_bios.option_rom = to_u8(resources.video_bios);
     auto adapter = std::make_unique<devices::Vga>(
         devices::Vga::Resources{.surroundings = with_video_bios, .memory = video_memory, .clock = clock});
     vga = adapter.get();
@@ -431,15 +431,23 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (auto r = check_floppies(resources.floppies); !r) return std::unexpected(r.error());
     const auto places = assign_ide_places(resources.ide_disks.size(), resources.cdroms.size());
     if (!places) return std::unexpected(places.error());
-    auto firmware_items = firmware_files(
-        config, {resources.disks.size(), resources.network_cards.size(), resources.floppies.size(), *places},
-        resources.firmware_files);
+    BootSources sources{resources.disks.size(), resources.network_cards.size(), resources.floppies.size(),
+                        *places};
+    const bool has_bios = firmware_begins(config, resources);
+    if (has_bios && !resources.kernel.empty()) {
+        auto kernel = prepare_real_mode_kernel(
+            {.kernel = resources.kernel, .initrd = resources.initrd, .command_line = config.command_line},
+            config.memory_bytes);
+        if (!kernel) return std::unexpected(kernel.error());
+        sources.kernel = std::move(*kernel);
+    }
+    auto firmware_items = firmware_files(config, std::move(sources), resources.firmware_files);
     if (!firmware_items) return std::unexpected(firmware_items.error());
     auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);
     parts->add_interrupt_controllers();
     parts->add_legacy_devices(resources, std::move(*firmware_items));
-    parts->add_pci(resources);
+    parts->add_pci(resources, has_bios);
     parts->add_ide(resources, *places);
     parts->add_test_devices();
     if (auto r = parts->attach_all(); !r) return std::unexpected(r.error());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "devices/fw_cfg/fw_cfg.hpp"
+#include "machine/boot/real_mode_kernel.hpp"
 #include "machine/ide_places.hpp"
 #include "machine/machine.hpp"
 
@@ -11,10 +12,13 @@ namespace softmetal::machine {
 struct BootSources {
     std::size_t virtio_disks = 0, network_cards = 0, floppies = 0;
     IdePlaces ide = {};
+    std::optional<RealModeKernel> kernel = {};  // before all others
 };
 
-[[nodiscard]] Result<devices::FwCfgItems> firmware_files(const MachineConfig& config,
-                                                         const BootSources& sources,
+/// Does the machine begin with firmware? A kernel begins by itself unless it cannot, or is not to.
+[[nodiscard]] bool firmware_begins(const MachineConfig& config, const MachineResources& resources);
+
+[[nodiscard]] Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, BootSources sources,
                                                          std::span<const FirmwareFile> more = {});
 
 }  // namespace softmetal::machine

@@ -37,6 +37,29 @@ TEST(FirmwareFiles, BootOrderBeginsWithWhatIsAskedFor) {
     EXPECT_EQ(boot_order(BootDevice::network).find("/pci@i0cf8/ethernet@1c"), 0u);
 }
 
+TEST(FirmwareFiles, AKernelComesFirstWithItsBootProgram) {
+    namespace key = devices::fw_cfg::key;
+    RealModeKernel kernel;
+    kernel.setup = {0x1'0000, {1, 2, 3}};
+    kernel.payload = {0x10'0000, {4, 5}};
+    kernel.command_line = {0x1'e000, {0}};
+    const auto items = firmware_files({.memory_bytes = 64u << 20}, {.floppies = 1, .kernel = kernel});
+    ASSERT_TRUE(items);
+    EXPECT_EQ(file(*items, "bootorder"),
+              "/rom@genroms/softmetal-linux.rom\n/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n");
+    EXPECT_EQ(file(*items, "genroms/softmetal-linux.rom").substr(0, 2), "\x55\xaa");
+    EXPECT_EQ(items->at(key::setup_address), (std::vector<u8>{0, 0, 1, 0}));
+    EXPECT_EQ(items->at(key::setup_size), (std::vector<u8>{3, 0, 0, 0}));
+    EXPECT_EQ(items->at(key::setup_data), (std::vector<u8>{1, 2, 3}));
+    EXPECT_EQ(items->at(key::kernel_address), (std::vector<u8>{0, 0, 0x10, 0}));
+    EXPECT_EQ(items->at(key::kernel_data), (std::vector<u8>{4, 5}));
+    EXPECT_EQ(items->at(key::command_line_address), (std::vector<u8>{0, 0xe0, 1, 0}));
+    EXPECT_EQ(items->at(key::command_line_data), (std::vector<u8>{0}));
+    EXPECT_EQ(items->at(key::initrd_size), (std::vector<u8>{0, 0, 0, 0}));
+    EXPECT_EQ(file(*firmware_files({.memory_bytes = 64u << 20}, {}), "genroms/softmetal-linux.rom"),
+              "missing");
+}
+
 TEST(FirmwareFiles, OthersCanBeAdded) {
     const std::vector<FirmwareFile> more = {{"opt/a", {std::byte{'x'}}}};
     EXPECT_EQ(file(*firmware_files({.memory_bytes = 64u << 20}, {}, more), "opt/a"), "x");
