@@ -335,7 +335,8 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
         if (!kernel) return std::unexpected(kernel.error());
         sources.kernel = std::move(*kernel);
     }
-    auto firmware_items = firmware_files(config, std::move(sources), resources.firmware_files);
+    auto firmware_items =
+        firmware_files(config, acpi_board(config, resources), std::move(sources), resources.firmware_files);
     if (!firmware_items) return std::unexpected(firmware_items.error());
     auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);

@@ -89,13 +89,20 @@ bool firmware_begins(const MachineConfig& config, const MachineResources& resour
     return resources.kernel.empty() || config.kernel_by_firmware || needs_real_mode_entry(resources.kernel);
 }
 
-Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, BootSources sources,
-                                           std::span<const FirmwareFile> more) {
+acpi::Board acpi_board(const MachineConfig& config, const MachineResources& resources) {
+    acpi::Board board{.cpus = config.cpus, .has_floppies = !resources.floppies.empty()};
+    for (std::size_t i = 1; i < board.serial_ports.size(); i++)
+        board.serial_ports[i] = resources.serial_ports[i] != nullptr;
+    return board;
+}
+
+Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const acpi::Board& board,
+                                           BootSources sources, std::span<const FirmwareFile> more) {
     constexpr u64 boot_menu_milliseconds = 10'000;  // for a person to see the screen and press Escape
     devices::FwCfgItems items({.ram_bytes = config.memory_bytes,
                                .cpus = static_cast<u16>(config.cpus),
                                .boot_menu = config.boot_menu});
-    const acpi::TableImage tables = acpi::build_tables({config.cpus, sources.floppies != 0});
+    const acpi::TableImage tables = acpi::build_tables(board);
     const SmbiosTables smbios = build_smbios({.memory_bytes = config.memory_bytes, .cpus = config.cpus});
     const struct {
         const char* name;

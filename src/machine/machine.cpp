@@ -40,7 +40,7 @@ Result<> check(const MachineConfig& config) {
 Result<> boot_kernel(Board& board, const MachineConfig& config, const MachineResources& resources) {
     GuestMemory& memory = board.memory();
     if (auto r = board.hand_over_as_firmware(); !r) return r;
-    const auto rsdp = acpi::install_tables(memory, {config.cpus, !resources.floppies.empty()});
+    const auto rsdp = acpi::install_tables(memory, acpi_board(config, resources));
     if (!rsdp) return std::unexpected(rsdp.error());
     if (auto r = install_smbios(
             memory, {.memory_bytes = config.memory_bytes, .cpus = config.cpus, .has_firmware = false});
