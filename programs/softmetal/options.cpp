@@ -76,10 +76,15 @@ CLI::App* add_run_command(CLI::App& app, RunOptions& options) {
     run->add_option("--append", options.command_line, "Kernel command line")
         ->type_name("TEXT")
         ->needs(kernel);
-    run->add_option("--firmware", options.firmware,
-                    "BIOS image instead of SeaBIOS; only used where there is no --kernel")
-        ->type_name("FILE")
-        ->excludes(kernel);
+    run->add_option_function<std::string>(
+           "--firmware",
+           [&options](const std::string& file) {
+               options.kernel_by_firmware = true;
+               if (!file.empty()) options.firmware = file;
+           },
+           "BIOS image instead of SeaBIOS. With --kernel, which needs none, a BIOS starts the kernel")
+        ->type_name("[FILE]")
+        ->expected(0, 1);
     run->add_option(
            "--firmware-file", options.firmware_files,
            "Give FILE to firmware and guest under this name, such as opt/org.example/settings; repeat "

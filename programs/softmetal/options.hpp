@@ -14,6 +14,7 @@ enum class OnReset { restart, exit };
 
 struct RunOptions {
     std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
+    bool kernel_by_firmware = false;      // though it may do without
     std::optional<std::string> firmware;  // instead of the default
     std::optional<std::string> initrd;
     std::vector<std::string> firmware_files;   // NAME=FILE

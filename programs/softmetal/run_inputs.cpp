@@ -94,21 +94,26 @@ Result<RunInputs> open_run_inputs(const RunOptions& options) {
               .test_device = options.test_device,
               .boot = options.boot,
               .boot_menu = options.boot_menu,
+              .kernel_by_firmware = options.kernel_by_firmware,
               .kernel_name = std::filesystem::path(options.kernel.value_or("")).filename().string()};
 
-    if (!options.kernel) {
-        auto firmware = open_firmware(options.firmware);
-        if (!firmware) return std::unexpected(firmware.error());
+    if (options.kernel && options.boot == machine::BootDevice::network)
+        return fail("--boot network: there is a --kernel to boot");
+    // Whether a kernel needs firmware, only the VM process will know: nobody else looks into such files.
+    const bool needs_firmware = !options.kernel || options.kernel_by_firmware;
+    if (auto firmware = open_firmware(options.firmware)) {
         inputs.files.push_back(std::move(*firmware));
         inputs.request.has_firmware = true;
         if (auto video_bios = host::open_input_file("video BIOS", video_bios_path, host::FileAccess::read)) {
             inputs.files.push_back(std::move(*video_bios));
             inputs.request.has_video_bios = true;
         }
+    } else if (needs_firmware) {
+        return std::unexpected(firmware.error());
+    }
+    if (!options.kernel) {
         if (auto opened = open_network_rom(options, inputs); !opened) return std::unexpected(opened.error());
     } else {
-        if (options.boot == machine::BootDevice::network)
-            return fail("--boot network: there is a --kernel to boot");
         auto kernel = host::open_input_file("kernel", *options.kernel, host::FileAccess::read);
         if (!kernel) return std::unexpected(kernel.error());
         inputs.files.push_back(std::move(*kernel));

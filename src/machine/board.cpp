@@ -5,34 +5,21 @@
 #include "devices/debug_exit/debug_exit.hpp"
 #include "devices/debug_port/debug_port.hpp"
 #include "devices/dma8237/dma8237.hpp"
-#include "devices/e1000/e1000.hpp"
 #include "devices/floppy/floppy.hpp"
 #include "devices/fw_cfg/fw_cfg.hpp"
 #include "devices/hpet/hpet.hpp"
 #include "devices/i8042/i8042.hpp"
-#include "devices/ide/piix_ide.hpp"
 #include "devices/io_apic/io_apic.hpp"
 #include "devices/local_apic/interrupt_fabric.hpp"
 #include "devices/local_apic/local_apic.hpp"
-#include "devices/pci/host_bridge.hpp"
 #include "devices/pci/pci_registers.hpp"
-#include "devices/pci/root_bus.hpp"
 #include "devices/pci/shared_line.hpp"
 #include "devices/pic8259/pic8259.hpp"
-#include "devices/piix/isa_bridge.hpp"
 #include "devices/piix/piix_registers.hpp"
-#include "devices/piix/power_management.hpp"
 #include "devices/pit8254/pit8254.hpp"
 #include "devices/rtc/rtc.hpp"
 #include "devices/test_device/test_device.hpp"
 #include "devices/uart16550/uart16550.hpp"
-#include "devices/vga/vga.hpp"
-#include "devices/virtio/virtio_pci.hpp"
-#include "devices/virtio_balloon/virtio_balloon.hpp"
-#include "devices/virtio_block/virtio_block.hpp"
-#include "devices/virtio_console/virtio_console.hpp"
-#include "devices/virtio_net/virtio_net.hpp"
-#include "devices/virtio_rng/virtio_rng.hpp"
 #include "devices/vmware_pointer/vmware_pointer.hpp"
 #include "machine/board_layout.hpp"
 #include "machine/cmos_memory.hpp"
@@ -40,9 +27,9 @@
 #include "machine/floppies.hpp"
 #include "machine/ide_places.hpp"
 #include "machine/memory_types.hpp"
+#include "machine/pci_slots.hpp"
 #include "machine/split_line.hpp"
 #include "machine/switched_line.hpp"
-#include "machine/video_memory.hpp"
 #include "machine/vmware_backdoor.hpp"
 #include "monitor/code_aware_dma.hpp"
 
@@ -70,11 +57,6 @@ class A20Gate final : public bus::InterruptLine {
  private:
     const std::vector<std::unique_ptr<Vcpu>>& vcpus_;
 };
-
-std::vector<u8> to_u8(std::span<const std::byte> bytes) {
-    const auto* const first = reinterpret_cast<const u8*>(bytes.data());
-    return {first, first + bytes.size()};
-}
 
 /// The HPET's legacy replacement: the PIT and the RTC lose their interrupts to it.
 class LegacyReplacement final : public bus::InterruptLine {
@@ -138,29 +120,15 @@ struct Board::Parts {
     std::optional<u16> debug_exit_port;
     bool has_test_device;
     std::unique_ptr<devices::AcpiPm> acpi_pm;
-    std::unique_ptr<devices::piix::IsaBridge> isa_bridge;
-    std::array<std::unique_ptr<SplitLine>, layout::pci_pin_count> pci_lines;
-    std::array<std::unique_ptr<devices::pci::SharedLine>, layout::pci_pin_count> pci_pins;
-    std::unique_ptr<devices::pci::RootBus> pci_bus;
-    VideoMemory video_memory{*memory, vcpus};
-    devices::Vga* vga = nullptr;  // one of the following
-    devices::VirtioBalloon* balloon = nullptr;
-    std::vector<std::unique_ptr<devices::pci::PciFunction>> pci_functions;
-    devices::pci::HostBridge* host_bridge = nullptr;
-    devices::piix::PowerManagement* power_management = nullptr;
-    devices::ide::PiixIde* ide = nullptr;
+    std::unique_ptr<PciSlots> pci;
 
     void add_processors(unsigned count);
     void add_interrupt_controllers();
     /// A new end of an ISA interrupt's wire.
     [[nodiscard]] bus::InterruptLine& isa_irq(unsigned irq) { return isa_lines[irq]->add_input(); }
     void add_legacy_devices(const MachineResources& resources, devices::FwCfgItems firmware_items);
-    void add_pci(const MachineResources& resources);
-    void add_ide(const MachineResources& resources, const IdePlaces& places);
+    void add_pci(const MachineResources& resources, const IdePlaces& places, bool has_bios);
     void add_test_devices();
-    void shadow(const devices::pci::ShadowSegment& segment);
-    [[nodiscard]] devices::pci::Surroundings slot_surroundings(unsigned slot);
-    void plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function, unsigned number = 0);
     [[nodiscard]] Result<> attach_all();
     [[nodiscard]] bus::Nanoseconds time_of_tsc(const Vcpu& vcpu, u64 tsc) const;
 };
@@ -255,94 +223,20 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources, devices
         devices::AcpiPm::Resources{isa_irq(layout::sci_irq), platform, clock, timers});
 }
 
-/// What a card in this slot is connected to; the _PRT of the DSDT says the same.
-devices::pci::Surroundings Board::Parts::slot_surroundings(unsigned slot) {
-    return {ports, mmio, dma, fabric, &pci_pins[layout::pci_pin_of_slot(slot)]->add_input()};
-}
-
-void Board::Parts::shadow(const devices::pci::ShadowSegment& segment) {
-    memory->shadow(segment.range.first, segment.range.size, segment.reads_ram, segment.writes_ram);
-    for (const auto& vcpu : vcpus) vcpu->memory_map_changed();
-}
-
-void Board::Parts::plug(unsigned slot, std::unique_ptr<devices::pci::PciFunction> function, unsigned number) {
-    pci_bus->connect(slot, *function, number);
-    pci_functions.push_back(std::move(function));
-}
-
-void Board::Parts::add_pci(const MachineResources& resources) {
-    using devices::virtio::VirtioPci;
-    const devices::pci::Surroundings on_board{ports, mmio, dma, fabric, nullptr};
-    devices::piix::IsaBridge::IsaLines steered{};
-    for (unsigned irq = 0; irq < steered.size(); irq++)
-        if (isa_lines[irq]) steered[irq] = &isa_irq(irq);
-    isa_bridge = std::make_unique<devices::piix::IsaBridge>(on_board, steered);
-    for (unsigned pin = 0; pin < layout::pci_pin_count; pin++) {
-        pci_lines[pin] =
-            std::make_unique<SplitLine>(isa_bridge->pin(pin), io_apic->pin(layout::pci_gsi(pin)));
-        pci_pins[pin] = std::make_unique<devices::pci::SharedLine>(*pci_lines[pin]);
-    }
-    pci_bus = std::make_unique<devices::pci::RootBus>(platform);
-    auto bridge = std::make_unique<devices::pci::HostBridge>(
-        on_board, [this](const devices::pci::ShadowSegment& segment) { shadow(segment); });
-    host_bridge = bridge.get();
-    plug(layout::pci_host_bridge_slot, std::move(bridge));
-    pci_bus->connect(layout::pci_piix_slot, *isa_bridge);
-    auto power = std::make_unique<devices::piix::PowerManagement>(on_board, *acpi_pm);
-    power_management = power.get();
-    plug(layout::pci_piix_slot, std::move(power), layout::pci_power_function);
-    plug(layout::pci_rng_slot,
-         std::make_unique<VirtioPci>(slot_surroundings(layout::pci_rng_slot),
-                                     std::make_unique<devices::VirtioRng>(resources.entropy)));
-    for (unsigned i = 0; i < resources.disks.size(); i++) {
-        const unsigned slot = layout::pci_first_disk_slot + i;
-        auto disk = std::make_unique<devices::VirtioBlock>(*resources.disks[i], fmt::format("disk{}", i),
-                                                           static_cast<unsigned>(vcpus.size()));
-        plug(slot, std::make_unique<VirtioPci>(slot_surroundings(slot), std::move(disk)));
-    }
-    for (unsigned i = 0; i < resources.network_cards.size(); i++) {
-        const unsigned slot = layout::pci_first_network_slot + i;
-        const NetworkCard& card = resources.network_cards[i];
-        devices::pci::Surroundings surroundings = slot_surroundings(slot);
-        surroundings.option_rom = to_u8(resources.network_rom);
-        if (card.model == NetworkCardModel::e1000)
-            plug(slot, std::make_unique<devices::E1000>(surroundings, *card.link, card.mac));
-        else
-            plug(slot, std::make_unique<VirtioPci>(
-                           surroundings, std::make_unique<devices::VirtioNet>(*card.link, card.mac)));
-    }
-    auto memory_balloon = std::make_unique<devices::VirtioBalloon>(dma);
-    balloon = memory_balloon.get();
-    plug(layout::pci_balloon_slot,
-         std::make_unique<VirtioPci>(slot_surroundings(layout::pci_balloon_slot), std::move(memory_balloon)));
-    if (resources.virtio_console)
-        plug(
-            layout::pci_console_slot,
-            std::make_unique<VirtioPci>(slot_surroundings(layout::pci_console_slot),
-                                        std::make_unique<devices::VirtioConsole>(*resources.virtio_console)));
-    devices::pci::Surroundings with_video_bios = on_board;
-    with_video_bios.option_rom = to_u8(resources.video_bios);
-    auto adapter = std::make_unique<devices::Vga>(
-        devices::Vga::Resources{.surroundings = with_video_bios, .memory = video_memory, .clock = clock});
-    vga = adapter.get();
-    plug(layout::pci_display_slot, std::move(adapter));
-}
-
-void Board::Parts::add_ide(const MachineResources& resources, const IdePlaces& places) {
-    using namespace devices::ide;
-    PiixIde::Resources wires;
-    for (unsigned i = 0; i < PiixIde::channel_count; i++) wires.interrupts[i] = &isa_irq(layout::ide_irqs[i]);
-    for (unsigned place = 0; place < places.size(); place++) {
-        if (!places[place]) continue;
-        const auto [cdrom, number] = *places[place];
-        wires.drives[place] =
-            DriveSlot{cdrom ? DriveKind::cdrom : DriveKind::disk,
-                      (cdrom ? resources.cdroms : resources.ide_disks)[number], fmt::format("ide{}", place)};
-    }
-    const devices::pci::Surroundings on_board{ports, mmio, dma, fabric, nullptr};
-    auto function = std::make_unique<PiixIde>(on_board, wires);
-    ide = function.get();
-    plug(layout::pci_piix_slot, std::move(function), layout::pci_ide_function);
+void Board::Parts::add_pci(const MachineResources& resources, const IdePlaces& places, bool has_bios) {
+    const auto new_end = [this](unsigned irq) { return isa_lines[irq] ? &isa_irq(irq) : nullptr; };
+    pci = std::make_unique<PciSlots>(PciSlots::Wires{.memory = *memory,
+                                                     .dma = dma,
+                                                     .ports = ports,
+                                                     .mmio = mmio,
+                                                     .vcpus = vcpus,
+                                                     .messages = fabric,
+                                                     .io_apic = *io_apic,
+                                                     .isa_irq = new_end,
+                                                     .acpi_pm = *acpi_pm,
+                                                     .platform = platform,
+                                                     .clock = clock},
+                                     resources, places, has_bios);
 }
 
 /// What only kernels made for testing machines ask for.
@@ -381,10 +275,10 @@ Result<> Board::Parts::attach_all() {
         {ports, {dma_second_port, devices::Dma8237::second_ports}, isa_dma->second_controller()},
         {ports, {fw_cfg_port, fw_cfg_port_count}, *fw_cfg},
         {ports, {cmos_port, cmos_port_count}, *rtc},
-        {ports, {pci_config_port, pci_config_port_count}, *pci_bus},
-        {ports, {devices::vga::port::first, devices::vga::port::count}, vga->ports()},
-        {ports, {dispi_port, dispi_port_count}, vga->dispi()},
-        {mmio, {video_window_start, video_window_end - video_window_start}, vga->window()},
+        {ports, {pci_config_port, pci_config_port_count}, pci->bus()},
+        {ports, {devices::vga::port::first, devices::vga::port::count}, pci->vga().ports()},
+        {ports, {dispi_port, dispi_port_count}, pci->vga().dispi()},
+        {mmio, {video_window_start, video_window_end - video_window_start}, pci->vga().window()},
     };
     for (const Attachment& a : attachments)
         if (auto r = a.space.attach(a.range, a.handler); !r) return r;
@@ -431,16 +325,24 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
     if (auto r = check_floppies(resources.floppies); !r) return std::unexpected(r.error());
     const auto places = assign_ide_places(resources.ide_disks.size(), resources.cdroms.size());
     if (!places) return std::unexpected(places.error());
-    auto firmware_items = firmware_files(
-        config, {resources.disks.size(), resources.network_cards.size(), resources.floppies.size(), *places},
-        resources.firmware_files);
+    BootSources sources{resources.disks.size(), resources.network_cards.size(), resources.floppies.size(),
+                        *places};
+    const bool has_bios = firmware_begins(config, resources);
+    if (has_bios && !resources.kernel.empty()) {
+        auto kernel = prepare_real_mode_kernel(
+            {.kernel = resources.kernel, .initrd = resources.initrd, .command_line = config.command_line},
+            config.memory_bytes);
+        if (!kernel) return std::unexpected(kernel.error());
+        sources.kernel = std::move(*kernel);
+    }
+    auto firmware_items =
+        firmware_files(config, acpi_board(config, resources), std::move(sources), resources.firmware_files);
     if (!firmware_items) return std::unexpected(firmware_items.error());
     auto parts = std::make_unique<Parts>(config, resources, platform, std::move(*memory), std::move(*model));
     parts->add_processors(config.cpus);
     parts->add_interrupt_controllers();
     parts->add_legacy_devices(resources, std::move(*firmware_items));
-    parts->add_pci(resources);
-    parts->add_ide(resources, *places);
+    parts->add_pci(resources, *places, has_bios);
     parts->add_test_devices();
     if (auto r = parts->attach_all(); !r) return std::unexpected(r.error());
     return std::unique_ptr<Board>(new Board(std::move(parts)));
@@ -449,11 +351,11 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const 
 GuestMemory& Board::memory() { return *parts_->memory; }
 std::vector<std::unique_ptr<Vcpu>>& Board::vcpus() { return parts_->vcpus; }
 
-bus::Screen& Board::screen() { return *parts_->vga; }
+bus::Screen& Board::screen() { return parts_->pci->vga(); }
 bus::InputSink& Board::input() { return *parts_->pointer; }
 
 BootScreen Board::show_boot_screen() {
-    const u64 base = parts_->vga->read_configuration(devices::pci::reg::base_address0, 4) & ~u64{0x0f};
+    const u64 base = parts_->pci->vga().read_configuration(devices::pci::reg::base_address0, 4) & ~u64{0x0f};
     const BootScreen screen{.address = base, .width = 1024, .height = 768};
     machine::show_boot_screen(parts_->ports, screen);
     return screen;
@@ -461,7 +363,7 @@ BootScreen Board::show_boot_screen() {
 
 void Board::set_memory_target(u64 bytes) {
     const u64 all = parts_->memory->ram_bytes();
-    parts_->balloon->set_target(all - std::min(bytes, all));
+    parts_->pci->balloon().set_target(all - std::min(bytes, all));
 }
 
 void Board::press_power_button() { parts_->acpi_pm->press_power_button(); }
@@ -477,9 +379,9 @@ Result<> Board::install_firmware(std::span<const std::byte> image) {
 
 Result<> Board::hand_over_as_firmware() {
     using namespace layout;
-    parts_->host_bridge->shadow_everything();
-    parts_->power_management->place(acpi_pm_port);
-    parts_->ide->enable_channels();
+    parts_->pci->host_bridge().shadow_everything();
+    parts_->pci->power_management().place(acpi_pm_port);
+    parts_->pci->ide().enable_channels();
     parts_->local_apics.front()->set_virtual_wire();
     for (const auto& vcpu : parts_->vcpus)
         set_memory_types(vcpu->state, parts_->model.physical_address_bits());
@@ -491,12 +393,13 @@ Result<> Board::hand_over_as_firmware() {
     u64 level_triggered = bit(sci_irq);
     for (unsigned pin = 0; pin < pci_pin_count; pin++) {
         level_triggered |= bit(pci_isa_irqs[pin]);
-        parts_->isa_bridge->write_configuration(static_cast<u8>(devices::piix::isa::pirq_route + pin), 1,
-                                                pci_isa_irqs[pin]);
+        parts_->pci->isa_bridge().write_configuration(static_cast<u8>(devices::piix::isa::pirq_route + pin),
+                                                      1, pci_isa_irqs[pin]);
     }
     parts_->pic->edge_level_ports().write_io(0, pic_edge_level_port_count, level_triggered);
-    return parts_->pci_bus->assign_addresses({pci_window_start, pci_window_end - pci_window_start},
-                                             {pci_port_window_start, port_space_end - pci_port_window_start});
+    return parts_->pci->bus().assign_addresses(
+        {pci_window_start, pci_window_end - pci_window_start},
+        {pci_port_window_start, port_space_end - pci_port_window_start});
 }
 
 }  // namespace softmetal::machine

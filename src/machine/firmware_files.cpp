@@ -1,7 +1,9 @@
 #include "machine/firmware_files.hpp"
 
+#include "devices/fw_cfg/fw_cfg_registers.hpp"
 #include "machine/acpi/table_loader.hpp"
 #include "machine/board_layout.hpp"
+#include "machine/boot/linux_rom.hpp"
 #include "machine/boot/memory_map.hpp"
 #include "machine/smbios.hpp"
 
@@ -58,7 +60,20 @@ std::vector<u8> boot_order(BootDevice first, const BootSources& sources) {
         case BootDevice::floppy: all = floppy + disks + cdroms + network; break;
         case BootDevice::network: all = network + disks + cdroms + floppy; break;
     }
+    if (sources.kernel) all = fmt::format("/rom@{}\n", linux_rom_file) + all;
     return {all.begin(), all.end()};
+}
+
+void add_kernel(devices::FwCfgItems& items, RealModeKernel kernel) {
+    namespace key = devices::fw_cfg::key;
+    items.add_loadable({key::setup_address, key::setup_size, key::setup_data, kernel.setup.address,
+                        std::move(kernel.setup.bytes)});
+    items.add_loadable({key::kernel_address, key::kernel_size, key::kernel_data, kernel.payload.address,
+                        std::move(kernel.payload.bytes)});
+    items.add_loadable({key::command_line_address, key::command_line_size, key::command_line_data,
+                        kernel.command_line.address, std::move(kernel.command_line.bytes)});
+    items.add_loadable({key::initrd_address, key::initrd_size, key::initrd_data, kernel.initrd.address,
+                        std::move(kernel.initrd.bytes)});
 }
 
 /// A number, as firmware reads settings.
@@ -70,13 +85,24 @@ std::vector<u8> number(u64 value) {
 
 }  // namespace
 
-Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const BootSources& sources,
-                                           std::span<const FirmwareFile> more) {
+bool firmware_begins(const MachineConfig& config, const MachineResources& resources) {
+    return resources.kernel.empty() || config.kernel_by_firmware || needs_real_mode_entry(resources.kernel);
+}
+
+acpi::Board acpi_board(const MachineConfig& config, const MachineResources& resources) {
+    acpi::Board board{.cpus = config.cpus, .has_floppies = !resources.floppies.empty()};
+    for (std::size_t i = 1; i < board.serial_ports.size(); i++)
+        board.serial_ports[i] = resources.serial_ports[i] != nullptr;
+    return board;
+}
+
+Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const acpi::Board& board,
+                                           BootSources sources, std::span<const FirmwareFile> more) {
     constexpr u64 boot_menu_milliseconds = 10'000;  // for a person to see the screen and press Escape
     devices::FwCfgItems items({.ram_bytes = config.memory_bytes,
                                .cpus = static_cast<u16>(config.cpus),
                                .boot_menu = config.boot_menu});
-    const acpi::TableImage tables = acpi::build_tables({config.cpus, sources.floppies != 0});
+    const acpi::TableImage tables = acpi::build_tables(board);
     const SmbiosTables smbios = build_smbios({.memory_bytes = config.memory_bytes, .cpus = config.cpus});
     const struct {
         const char* name;
@@ -96,6 +122,11 @@ Result<devices::FwCfgItems> firmware_files(const MachineConfig& config, const Bo
     for (const auto& file : files)
         if (auto added = items.add_file(file.name, file.content); !added)
             return std::unexpected(added.error());
+    if (sources.kernel) {
+        add_kernel(items, std::move(*sources.kernel));
+        if (auto added = items.add_file(linux_rom_file, linux_rom()); !added)
+            return std::unexpected(added.error());
+    }
     for (const FirmwareFile& file : more)
         if (auto added = items.add_file(file.name, to_u8(file.content)); !added)
             return std::unexpected(added.error());

@@ -9,6 +9,7 @@
 #include "machine/boot/entry_state.hpp"
 #include "machine/boot/kernel_loader.hpp"
 #include "machine/engine_choice.hpp"
+#include "machine/firmware_files.hpp"
 #include "machine/smbios.hpp"
 #include "machine/vmware_backdoor.hpp"
 #include "monitor/register_dump.hpp"
@@ -39,7 +40,7 @@ Result<> check(const MachineConfig& config) {
 Result<> boot_kernel(Board& board, const MachineConfig& config, const MachineResources& resources) {
     GuestMemory& memory = board.memory();
     if (auto r = board.hand_over_as_firmware(); !r) return r;
-    const auto rsdp = acpi::install_tables(memory, {config.cpus, !resources.floppies.empty()});
+    const auto rsdp = acpi::install_tables(memory, acpi_board(config, resources));
     if (!rsdp) return std::unexpected(rsdp.error());
     if (auto r = install_smbios(
             memory, {.memory_bytes = config.memory_bytes, .cpus = config.cpus, .has_firmware = false});
@@ -62,13 +63,15 @@ Result<> boot_kernel(Board& board, const MachineConfig& config, const MachineRes
     return enter_kernel(memory, first.state, *entry);
 }
 
-/// Without a kernel the processors begin as the reset line leaves them, at firmware's last 16 bytes.
+/// With firmware the processors begin as the reset line leaves them, at its last 16 bytes.
 Result<> boot(Board& board, const MachineConfig& config, const MachineResources& resources) {
-    if (!resources.firmware.empty())
-        if (auto r = board.install_firmware(resources.firmware); !r) return r;
-    if (!resources.kernel.empty()) return boot_kernel(board, config, resources);
-    if (resources.firmware.empty()) return fail("there is neither a kernel nor firmware to boot");
-    return {};
+    const bool has_kernel = !resources.kernel.empty();
+    if (!firmware_begins(config, resources)) return boot_kernel(board, config, resources);
+    if (resources.firmware.empty())
+        return fail(has_kernel ? "this kernel begins in real mode, with the services of a BIOS: install "
+                                 "Debian's package seabios, or name another with --firmware"
+                               : "there is neither a kernel nor firmware to boot");
+    return board.install_firmware(resources.firmware);
 }
 
 nlohmann::json to_json(const Counters& counters) {

@@ -41,6 +41,7 @@ struct MachineConfig {
     bool test_device = false;
     BootDevice boot = BootDevice::disk;
     bool boot_menu = false;              // the firmware asks what to boot
+    bool kernel_by_firmware = false;     // even one that could be entered without
     std::string kernel_name = "kernel";  // which Multiboot kernels find before their command line
 };
 
@@ -65,7 +66,8 @@ struct FirmwareFile {
 
 /// What the machine is given to work with. References and pointers must outlive it.
 struct MachineResources {
-    std::vector<std::byte> kernel, initrd;  // entered by its boot protocol; firmware begins without one
+    // Entered by its boot protocol; firmware begins where there is none, or where the kernel needs it.
+    std::vector<std::byte> kernel, initrd;
     bus::TimerFactory& timers;
     const bus::Clock& clock;
     std::vector<bus::BlockStore*> disks;  // virtio

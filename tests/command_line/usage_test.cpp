@@ -94,7 +94,11 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{
             "cdrom_missing", {"run", "--cdrom", "/nonexistent"}, "cannot open CD-ROM image '/nonexistent'"},
         Mistake{"initrd_without_kernel", {"run", "--initrd", "x"}, "--kernel"},
-        Mistake{"firmware_and_kernel", {"run", "--kernel", "x", "--firmware", "y"}, "--kernel"},
+        Mistake{"firmware_for_kernel_missing", run_guest("hello", {"--firmware", "/nonexistent"}),
+                "cannot open firmware '/nonexistent'"},
+        Mistake{"kernel_in_real_mode_without_firmware",
+                run_guest("hello_real_mode", {"--firmware", test_file("short", "BIOS")}),
+                "multiple of 64 KiB"},
         Mistake{
             "firmware_missing", {"run", "--firmware", "/nonexistent"}, "cannot open firmware '/nonexistent'"},
         Mistake{"firmware_size", {"run", "--firmware", test_file("short", "BIOS")}, "multiple of 64 KiB"},

@@ -516,6 +516,7 @@ class E1000Subject final : public Subject, private bus::IoHandler {
     void disturb(u8 how) override {
         link_.full = how & 1;
         if (how & 2) return link_.card->may_send();
+        if (how & 4) return device_->write_configuration(msi_control, 2, how >> 3);
         std::vector<std::byte> frame(14u + how * 5u, std::byte{how});
         std::ranges::copy(std::as_bytes(std::span(mac)), frame.begin());
         static_cast<void>(link_.card->receive(frame));
@@ -529,6 +530,7 @@ class E1000Subject final : public Subject, private bus::IoHandler {
 
  private:
     static constexpr u64 bar = 0xe000'0000;
+    static constexpr u8 msi_control = 0x42;
     static constexpr MacAddress mac = {2, 0, 0, 0, 0, 1};
     static constexpr std::array<u32, 28> offsets = {e1000::reg::control,
                                                     e1000::reg::status,

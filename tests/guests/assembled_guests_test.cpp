@@ -16,13 +16,17 @@ constexpr auto patience = 60s;  // processors that spin for each other are slow 
 struct AssembledGuest : testing::TestWithParam<Mode> {
     std::unique_ptr<GuestMachine> guest;
 
-    void start(const std::string& name, unsigned cpus = 1, std::string_view initrd = {}) {
+    void start(const std::string& name, unsigned cpus = 1, std::string_view initrd = {},
+               const std::vector<std::byte>& firmware = {}) {
         const auto kernel = read_file(SOFTMETAL_ASSEMBLED_GUESTS + name);
         ASSERT_TRUE(kernel) << kernel.error().message;
         GuestMachine::Options options;
-        options.config = {
-            .memory_bytes = 16u << 20, .cpus = cpus, .mode = GetParam(), .command_line = "one two"};
+        options.config = {.memory_bytes = 16u << 20,
+                          .cpus = cpus,
+                          .mode = GetParam(),
+                          .command_line = firmware.empty() ? "one two" : "one two vga=0x317"};
         options.kernel = *kernel;
+        options.firmware = firmware;
         const auto text = std::as_bytes(std::span(initrd));
         options.initrd.assign(text.begin(), text.end());
         auto started = GuestMachine::start(std::move(options));
@@ -48,6 +52,16 @@ TEST_P(AssembledGuest, IsEnteredByMultibootAndReturnsToRealMode) {
     start("hello_multiboot", 1, std::string_view("the module\0", 11));
     EXPECT_EQ(end(), EndReason::power_off) << detail;
     EXPECT_EQ(guest->output(), "hello, command line: kernel one two; module: the module; two ticks\n");
+}
+
+TEST_P(AssembledGuest, IsEnteredInRealModeByFirmware) {
+    const auto firmware = read_file("/usr/share/seabios/bios-256k.bin");
+    if (!firmware) GTEST_SKIP() << "needs SeaBIOS: " << firmware.error().message;
+    start("hello_real_mode", 1, std::string_view("the initrd\0", 11), *firmware);
+    EXPECT_EQ(end(), EndReason::power_off) << detail;
+    EXPECT_THAT(guest->output(),
+                HasSubstr("real mode, command line: one two vga=0x317; initrd: the initrd; stack, "
+                          "heap and video mode; the payload\n"));
 }
 
 TEST_P(AssembledGuest, Resets) {

@@ -14,7 +14,7 @@ import vmm  # noqa: E402
 from rfb_client import RfbClient  # noqa: E402
 from screen_text import read_text  # noqa: E402
 
-RETURN, ESCAPE, TAB, DOWN, UP = 0xff0d, 0xff1b, 0xff09, 0xff54, 0xff52
+RETURN, ESCAPE, TAB, DOWN, UP, CONTROL = 0xff0d, 0xff1b, 0xff09, 0xff54, 0xff52, 0xffe3
 
 
 class Failure(Exception):
@@ -88,6 +88,11 @@ class MediaMachine:
             self.viewer.key(keysym, True)
             self.viewer.key(keysym, False)
             time.sleep(0.2)
+
+    def press_control(self, letter):
+        self.viewer.key(CONTROL, True)
+        self.press(ord(letter))
+        self.viewer.key(CONTROL, False)
 
     def type(self, text):
         self.viewer.type(text)

@@ -30,13 +30,33 @@ E1000::E1000(const pci::Surroundings& surroundings, bus::NetworkLink& link, cons
       mac_(mac),
       ports_(*this),
       registers_(*this),
+      msi_(configuration(), {.vectors = 1, .wide = true}, surroundings.messages),  // ch. 4.1
       chip_(mac) {
     add_bar(memory_bar, pci::BarKind::memory_32, e1000::memory_size, registers_);
     add_bar(port_bar, pci::BarKind::port, e1000::port_size, ports_);
     link_.connect(*this);
 }
 
+/// A message is an edge: one goes out for every cause that was not there, or not allowed, before.
+void E1000::update_interrupt() {
+    const u32 interrupts = chip_.interrupts();
+    if (!msi_.enabled()) {
+        announced_ = 0;
+        return set_interrupt_pin(interrupts != 0);
+    }
+    set_interrupt_pin(false);
+    if (interrupts & ~announced_) msi_.send(0);
+    announced_ = interrupts;
+}
+
+void E1000::configuration_written(u8, unsigned) {
+    msi_.follow(configuration());
+    const std::lock_guard lock(mutex_);
+    update_interrupt();
+}
+
 void E1000::reset() {
+    msi_.reset();
     {
         const std::lock_guard lock(mutex_);
         chip_ = E1000Chip(mac_);
@@ -178,14 +198,16 @@ bool E1000::receive(std::span<const std::byte> frame) {
 // --- state
 
 bus::SavedState E1000::save() const {
+    nlohmann::json configuration = save_configuration();  // whose lock comes before the card's own
     const std::lock_guard lock(mutex_);
     const E1000Transmitter::State& t = transmitter_.state();
     const E1000Context& c = t.context;
     nlohmann::json frame = nlohmann::json::array();
     for (const std::byte b : t.frame) frame.push_back(std::to_integer<u8>(b));
     return {.schema = "e1000",
-            .version = 1,
-            .fields = {{"configuration", save_configuration()},
+            .version = 2,
+            .fields = {{"configuration", std::move(configuration)},
+                       {"announced", announced_},
                        {"port_address", ports_.address},
                        {"chip", chip_.save()},
                        {"context",
@@ -199,7 +221,9 @@ bus::SavedState E1000::save() const {
 
 Result<std::unique_ptr<E1000>> E1000::restore(const pci::Surroundings& surroundings, bus::NetworkLink& link,
                                               const MacAddress& mac, const bus::SavedState& state) {
-    StateReader in(state, "e1000", 1);
+    StateReader in(state, "e1000", 2);
+    in.require(state.version == 2, "the card of version 1 had no MSI");
+    const u32 announced = in.number<u32>("announced");
     const nlohmann::json& configuration = in.part("configuration");
     const nlohmann::json& chip = in.part("chip");
     const nlohmann::json& frame = in.part("frame");
@@ -233,6 +257,8 @@ Result<std::unique_ptr<E1000>> E1000::restore(const pci::Surroundings& surroundi
     if (auto r = restored->chip_.restore(chip); !r) return std::unexpected(r.error());
     restored->transmitter_.set_state(std::move(transmitter));
     if (auto r = restored->restore_configuration(configuration); !r) return std::unexpected(r.error());
+    restored->msi_.follow(restored->configuration());
+    restored->announced_ = announced;
     restored->update_interrupt();
     return restored;
 }

@@ -7,6 +7,7 @@
 #include "bus/backends/network_link.hpp"
 #include "devices/e1000/e1000_chip.hpp"
 #include "devices/e1000/e1000_transmitter.hpp"
+#include "devices/pci/msi.hpp"
 #include "devices/pci/pci_function.hpp"
 
 #include <deque>
@@ -58,19 +59,24 @@ class E1000 final : public pci::PciFunction, private bus::NetworkCard {
 
     [[nodiscard]] u32 read_register(u32 offset);
     void write_register(u32 offset, u32 value);
+    // PciFunction
+    void configuration_written(u8 offset, unsigned width) override;
+
     // With the mutex held.
     void transmit();
     [[nodiscard]] bool send_waiting();
-    void update_interrupt() { set_interrupt_pin(chip_.interrupt()); }
+    void update_interrupt();
 
     bus::NetworkLink& link_;
     const MacAddress mac_;
     Ports ports_;
     Registers registers_;
+    pci::Msi msi_;
 
     mutable std::mutex mutex_;
     E1000Chip chip_;
     E1000Transmitter transmitter_;
+    u32 announced_ = 0;  // causes that a message has told of and that are still there
     std::deque<std::vector<std::byte>>
         waiting_;  // frames that the link had no room for: one descriptor's at the most
 };

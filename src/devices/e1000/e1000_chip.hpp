@@ -39,7 +39,8 @@ class E1000Chip {
     Event write(u32 offset, u32 value);
     void reset();
 
-    [[nodiscard]] bool interrupt() const { return cause_ & mask_; }
+    /// The causes that are not masked.
+    [[nodiscard]] u32 interrupts() const { return cause_ & mask_; }
     void raise(u32 causes) { cause_ |= causes; }
 
     [[nodiscard]] bool receives() const { return receive_control_ & e1000::receive_control::enable; }

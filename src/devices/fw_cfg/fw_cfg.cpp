@@ -49,6 +49,12 @@ Result<> FwCfgItems::add_file(std::string_view name, std::vector<u8> content) {
     return {};
 }
 
+void FwCfgItems::add_loadable(Loadable part) {
+    items_[part.address_key] = little_endian(part.address);
+    items_[part.size_key] = little_endian(static_cast<u32>(part.bytes.size()));
+    items_[part.data_key] = std::move(part.bytes);
+}
+
 const std::vector<u8>& FwCfgItems::at(u16 key) const {
     static const std::vector<u8> nothing;
     const auto item = items_.find(key);

@@ -28,6 +28,14 @@ class FwCfgItems {
     /// A named item: "etc/...". Fails where the name is too long or taken.
     [[nodiscard]] Result<> add_file(std::string_view name, std::vector<u8> content);
 
+    /// What a boot program loads, behind its three keys.
+    struct Loadable {
+        u16 address_key, size_key, data_key;
+        u32 address;
+        std::vector<u8> bytes;
+    };
+    void add_loadable(Loadable part);
+
     /// The bytes behind a key; empty where there is nothing.
     [[nodiscard]] const std::vector<u8>& at(u16 key) const;
 

@@ -27,10 +27,15 @@ inline constexpr u32 write = 1u << 4;   // to an item: none of ours can be writt
 }  // namespace transfer
 
 namespace key {
-inline constexpr u16 signature = 0x00;       // "QEMU", which says that the device is there
-inline constexpr u16 id = 0x01;              // u32: its features
-inline constexpr u16 ram_size = 0x03;        // u64, in bytes
-inline constexpr u16 cpu_count = 0x05;       // u16
+inline constexpr u16 signature = 0x00;  // "QEMU", which says that the device is there
+inline constexpr u16 id = 0x01;         // u32: its features
+inline constexpr u16 ram_size = 0x03;   // u64, in bytes
+inline constexpr u16 cpu_count = 0x05;  // u16
+// What a boot program in an option ROM loads: address and size u32 each, and the bytes.
+inline constexpr u16 kernel_address = 0x07, kernel_size = 0x08, kernel_data = 0x11;
+inline constexpr u16 initrd_address = 0x0a, initrd_size = 0x0b, initrd_data = 0x12;
+inline constexpr u16 command_line_address = 0x13, command_line_size = 0x14, command_line_data = 0x15;
+inline constexpr u16 setup_address = 0x16, setup_size = 0x17, setup_data = 0x18;
 inline constexpr u16 boot_menu = 0x0e;       // u16: 1 where firmware shows one
 inline constexpr u16 max_cpu_count = 0x0f;   // u16
 inline constexpr u16 file_directory = 0x19;  // big-endian u32 count, then entries

@@ -49,6 +49,7 @@ inline constexpr u64 smallest_rom = 2048;
 }  // namespace bar
 
 namespace capability {
+inline constexpr u8 msi = 0x05;
 inline constexpr u8 vendor_specific = 0x09;
 inline constexpr u8 msix = 0x11;
 inline constexpr u8 first_offset = 0x40;

@@ -11,6 +11,9 @@
 namespace softmetal::machine::acpi {
 namespace {
 
+#include "machine/acpi/com2.hex"
+#include "machine/acpi/com3.hex"
+#include "machine/acpi/com4.hex"
 #include "machine/acpi/dsdt.hex"
 #include "machine/acpi/floppy.hex"
 
@@ -150,7 +153,11 @@ TableImage build_tables(const Board& board) {
     for (u32 field : {fadt_facs_64, fadt_dsdt_64}) pointer(fadt_at + field, 8);
     std::vector<u64> tables = {fadt_at, place(madt(board.cpus)), place(processor_table(board.cpus)),
                                place(hpet())};
-    if (board.has_floppies) tables.push_back(place(std::as_bytes(std::span(floppy_aml_code))));
+    const auto add = [&](std::span<const unsigned char> aml) { tables.push_back(place(std::as_bytes(aml))); };
+    if (board.has_floppies) add(floppy_aml_code);
+    if (board.serial_ports[1]) add(com2_aml_code);
+    if (board.serial_ports[2]) add(com3_aml_code);
+    if (board.serial_ports[3]) add(com4_aml_code);
     const u32 rsdt = place_with_pointers(root_table_32(tables));
     const u32 xsdt = place_with_pointers(root_table_64(tables));
     for (u32 i = 0; i < tables.size(); i++) {

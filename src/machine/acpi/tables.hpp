@@ -1,11 +1,13 @@
 // The board's ACPI tables (ACPI 6.5, ch. 5.2): RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET, DSDT, an SSDT of
-// the processors and, where there are floppy drives, one of their controller.
+// the processors, and more for what not every board has: floppy drives, COM2 to COM4.
 #pragma once
 
 #include "base/address.hpp"
 #include "base/result.hpp"
 #include "bus/dma.hpp"
+#include "machine/board_layout.hpp"
 
+#include <array>
 #include <vector>
 
 namespace softmetal::machine::acpi {
@@ -37,6 +39,7 @@ inline constexpr u32 table_alignment = 64;  // what the FACS asks for
 struct Board {
     unsigned cpus = 1;
     bool has_floppies = false;
+    std::array<bool, layout::serial_port_count> serial_ports = {true};  // COM1 is on every board
 };
 
 [[nodiscard]] TableImage build_tables(const Board& board);

@@ -16,6 +16,7 @@ namespace setup_header {
 inline constexpr u32 start = 0x1f1;
 inline constexpr u32 setup_sectors = 0x1f1;        // u8
 inline constexpr u32 payload_paragraphs = 0x1f4;   // u32, of 16 bytes
+inline constexpr u32 video_mode = 0x1fa;           // u16
 inline constexpr u32 boot_flag = 0x1fe;            // u16, 0xaa55
 inline constexpr u32 jump = 0x200;                 // u16; its second byte says where the header ends
 inline constexpr u32 magic = 0x202;                // u32, "HdrS"
@@ -25,6 +26,7 @@ inline constexpr u32 load_flags = 0x211;           // u8
 inline constexpr u32 code32_start = 0x214;         // u32
 inline constexpr u32 ramdisk_image = 0x218;        // u32
 inline constexpr u32 ramdisk_size = 0x21c;         // u32
+inline constexpr u32 heap_end = 0x224;             // u16, from the setup code on, less 0x200
 inline constexpr u32 command_line = 0x228;         // u32
 inline constexpr u32 initrd_address_max = 0x22c;   // u32, the last byte's address
 inline constexpr u32 kernel_alignment = 0x230;     // u32

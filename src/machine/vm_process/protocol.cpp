@@ -80,6 +80,7 @@ std::vector<u8> encode(const StartRequest& request) {
          {"test_device", request.config.test_device},
          {"boot", static_cast<u64>(request.config.boot)},
          {"boot_menu", request.config.boot_menu},
+         {"kernel_by_firmware", request.config.kernel_by_firmware},
          {"kernel_name", request.config.kernel_name},
          {"has_firmware", request.has_firmware},
          {"has_video_bios", request.has_video_bios},
@@ -111,6 +112,7 @@ std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
                           .command_line = message.at("command_line").get<std::string>(),
                           .boot = *boot,
                           .boot_menu = message.at("boot_menu").get<bool>(),
+                          .kernel_by_firmware = message.at("kernel_by_firmware").get<bool>(),
                           .kernel_name = message.at("kernel_name").get<std::string>()};
         if (const json& port = message.at("debug_exit_port"); !port.is_null())
             request.config.debug_exit_port = narrow<u16>(port);

@@ -366,5 +366,77 @@ TEST_F(E1000Test, GoesOnAfterSaveAndRestoreInTheMiddleOfAFrame) {
     EXPECT_EQ(bytes(buffers + 0x1000, 80), to(mac, 80));
 }
 
+struct E1000MessageTest : E1000Test {
+    static constexpr u8 msi = 0x40;  // the capability
+    void enable(bool on = true) {
+        card->write_configuration(msi + 4, 4, 0xfee0'0000);
+        card->write_configuration(msi + 12, 2, 0x41);
+        card->write_configuration(msi + 2, 2, on ? 1 : 0);
+    }
+};
+
+TEST_F(E1000MessageTest, TheCapabilityIsThatOfOneWideMessage) {
+    EXPECT_EQ(card->read_configuration(0x34, 1), msi);
+    EXPECT_EQ(card->read_configuration(msi, 4), 0x0080'0005u);
+}
+
+TEST_F(E1000MessageTest, ACauseIsOneMessageAndThePinStaysLow) {
+    enable();
+    write(reg::mask_set, cause::transmitted | cause::link_changed);
+    write(reg::cause_set, cause::transmitted);
+    ASSERT_EQ(messages.sent.size(), 1u);
+    EXPECT_EQ(messages.sent[0].address, 0xfee0'0000u);
+    EXPECT_EQ(messages.sent[0].data, 0x41u);
+    EXPECT_FALSE(line.high());
+    write(reg::cause_set, cause::transmitted);  // is still there: nothing new
+    EXPECT_EQ(messages.sent.size(), 1u);
+    write(reg::cause_set, cause::link_changed);
+    EXPECT_EQ(messages.sent.size(), 2u);
+    EXPECT_NE(read(reg::cause), 0u);
+    write(reg::cause_set, cause::transmitted);
+    EXPECT_EQ(messages.sent.size(), 3u);
+    // Masked while a driver is at work, and told of again behind it.
+    write(reg::mask_clear, ~0u);
+    EXPECT_EQ(messages.sent.size(), 3u);
+    write(reg::mask_set, cause::transmitted);
+    EXPECT_EQ(messages.sent.size(), 4u);
+}
+
+TEST_F(E1000MessageTest, EnablingTakesAPendingInterruptOver) {
+    write(reg::mask_set, cause::transmitted);
+    write(reg::cause_set, cause::transmitted);
+    EXPECT_TRUE(line.high());
+    enable();
+    EXPECT_FALSE(line.high());
+    EXPECT_EQ(messages.sent.size(), 1u);
+    enable(false);
+    EXPECT_TRUE(line.high());
+    card->reset();
+    write(reg::mask_set, cause::transmitted);
+    EXPECT_FALSE(line.high());
+    EXPECT_EQ(card->read_configuration(msi + 2, 2), 0x80u);
+}
+
+TEST_F(E1000MessageTest, SaveAndRestoreWithAnAnnouncedCause) {
+    enable();
+    write(reg::mask_set, cause::transmitted | cause::link_changed);
+    write(reg::cause_set, cause::transmitted);
+    const auto state = card->save();
+    messages.sent.clear();
+    card.reset();
+    FakeLink other;
+    auto restored = E1000::restore(surroundings(), other, mac, state);
+    ASSERT_TRUE(restored) << restored.error().message;
+    card = std::move(*restored);
+    EXPECT_EQ(card->save().fields, state.fields);
+    EXPECT_TRUE(messages.sent.empty());
+    EXPECT_FALSE(line.high());
+    write(reg::cause_set, cause::link_changed);
+    EXPECT_EQ(messages.sent.size(), 1u);
+    auto older = state;
+    older.version = 1;
+    EXPECT_FALSE(E1000::restore(surroundings(), other, mac, older));
+}
+
 }  // namespace
 }  // namespace softmetal::devices

@@ -1,4 +1,5 @@
 #include "devices/pci/host_bridge.hpp"
+#include "devices/pci/msi.hpp"
 #include "devices/pci/msix.hpp"
 #include "devices/pci/pci_registers.hpp"
 #include "devices/pci/root_bus.hpp"
@@ -415,6 +416,115 @@ TEST_F(MsixTest, SaveAndRestorePending) {
     bad = saved;
     bad["entries"][0]["control"] = 2;
     EXPECT_FALSE(other.restore(bad).has_value());
+}
+
+struct MsiTest : ::testing::Test {
+    ConfigSpace configuration;
+    MessageLog log;
+    Msi msi{configuration, {.vectors = 4, .wide = true, .maskable = true}, log};
+    void write(u8 offset, unsigned width, u32 value) {
+        configuration.write(offset, width, value);
+        msi.follow(configuration);
+    }
+    void enable(u16 more = 0) {
+        write(0x44, 4, 0xfee0'1000);
+        write(0x4c, 2, 0x4143);
+        write(0x42, 2, 1 | more);
+    }
+    u32 pending() {
+        msi.refresh(configuration);
+        return configuration.read(0x54, 4);
+    }
+};
+
+TEST_F(MsiTest, CapabilityShowsItsForm) {
+    EXPECT_EQ(configuration.read(0x34, 1), 0x40u);
+    EXPECT_EQ(configuration.read(0x40, 4), 0x0184'0005u);
+    for (u8 offset = 0x40; offset < 0x58; offset += 4) write(offset, 4, ~0u);
+    EXPECT_EQ(configuration.read(0x40, 4), 0x01f5'0005u);
+    EXPECT_EQ(configuration.read(0x44, 4), ~3u);
+    EXPECT_EQ(configuration.read(0x48, 4), ~0u);
+    EXPECT_EQ(configuration.read(0x4c, 4), 0xffffu);
+    EXPECT_EQ(configuration.read(0x50, 4), 0xfu);
+    EXPECT_EQ(configuration.read(0x54, 4), 0u);  // pending: read only
+
+    ConfigSpace narrow;
+    const Msi plain(narrow, {}, log);
+    EXPECT_EQ(narrow.read(0x40, 4), 0x0000'0005u);
+    narrow.write(0x48, 4, ~0u);
+    EXPECT_EQ(narrow.read(0x48, 4), 0xffffu);
+    narrow.write(0x4c, 4, ~0u);
+    EXPECT_EQ(narrow.read(0x4c, 4), 0u);
+}
+
+TEST_F(MsiTest, SendsWhenEnabledWithTheVectorInTheDatasLowBits) {
+    msi.send(0);
+    enable();
+    EXPECT_TRUE(log.sent.empty());
+    msi.send(2);  // one message is allowed: they share it, and its data stays whole
+    ASSERT_EQ(log.sent.size(), 1u);
+    EXPECT_EQ(log.sent[0].address, 0xfee0'1000u);
+    EXPECT_EQ(log.sent[0].data, 0x4143u);
+    write(0x42, 2, 1 | 2 << 4);
+    msi.send(2);
+    EXPECT_EQ(log.sent.back().data, 0x4142u);
+    write(0x42, 2, 1 | 1 << 4);
+    msi.send(3);
+    EXPECT_EQ(log.sent.back().data, 0x4143u);
+    msi.send(0);
+    EXPECT_EQ(log.sent.back().data, 0x4142u);
+    write(0x42, 2, 1 | 7 << 4);  // more than there are
+    msi.send(1);
+    EXPECT_EQ(log.sent.back().data, 0x4141u);
+    const std::size_t sent = log.sent.size();
+    msi.send(4);
+    EXPECT_EQ(log.sent.size(), sent);
+    write(0x48, 4, 1);  // an address that no interrupt controller has
+    msi.send(0);
+    EXPECT_EQ(log.sent.size(), sent);
+}
+
+TEST_F(MsiTest, MaskedMessagesWait) {
+    enable(2 << 4);
+    write(0x50, 4, 6);
+    msi.send(1);
+    msi.send(1);
+    msi.send(2);
+    EXPECT_TRUE(log.sent.empty());
+    EXPECT_EQ(pending(), 6u);
+    write(0x54, 4, 0);  // no software clears them
+    EXPECT_EQ(pending(), 6u);
+    write(0x50, 4, 4);
+    ASSERT_EQ(log.sent.size(), 1u);
+    EXPECT_EQ(log.sent[0].data, 0x4141u);
+    EXPECT_EQ(pending(), 4u);
+    configuration.reset();
+    msi.reset();
+    enable(2 << 4);
+    EXPECT_EQ(log.sent.size(), 1u);
+}
+
+TEST_F(MsiTest, SaveAndRestorePending) {
+    enable(2 << 4);
+    write(0x50, 4, 8);
+    msi.send(3);
+    EXPECT_EQ(pending(), 8u);
+    const auto saved = msi.save();
+    ConfigSpace c2;
+    MessageLog log2;
+    Msi other(c2, {.vectors = 4, .wide = true, .maskable = true}, log2);
+    ASSERT_TRUE(other.restore(saved).has_value());
+    ASSERT_TRUE(c2.load(configuration.bytes(), 0x06).has_value());
+    other.follow(c2);
+    EXPECT_TRUE(log2.sent.empty());
+    c2.write(0x50, 4, 0);
+    other.follow(c2);
+    ASSERT_EQ(log2.sent.size(), 1u);
+    EXPECT_EQ(log2.sent[0].data, 0x4143u);
+    EXPECT_FALSE(other.restore({{"pending", 16}}).has_value());
+    ConfigSpace c3;
+    Msi plain(c3, {}, log2);
+    EXPECT_FALSE(plain.restore(saved).has_value());
 }
 
 }  // namespace

@@ -184,6 +184,27 @@ TEST(AcpiFloppy, IsNamedWhereThereIsOne) {
     EXPECT_FALSE(names_it(false));
 }
 
+TEST(AcpiSerialPorts, AreNamedWhereTheyAreWithPortAndInterrupt) {
+    for (unsigned present = 0; present < 8; present++) {
+        Board board;
+        for (unsigned i = 1; i < layout::serial_port_count; i++)
+            board.serial_ports[i] = present >> (i - 1) & 1;
+        const std::vector<std::byte> bytes = build_tables(board).tables;
+        const Bytes tables(reinterpret_cast<const u8*>(bytes.data()),
+                           reinterpret_cast<const u8*>(bytes.data()) + bytes.size());
+        const std::string text(tables.begin(), tables.end());
+        for (unsigned i = 0; i < layout::serial_port_count; i++) {
+            const u64 port = layout::serial_ports[i];
+            const u8 low = static_cast<u8>(port), high = static_cast<u8>(port >> 8);
+            // An I/O port descriptor, and an IRQ descriptor with its mask (ACPI 6.5, tables 6.34 and 6.37).
+            const Bytes resources = {
+                0x47, 1, low, high, low, high, 1, 8, 0x22, static_cast<u8>(1u << layout::serial_irqs[i]), 0};
+            EXPECT_EQ(!std::ranges::search(tables, resources).empty(), board.serial_ports[i]) << i;
+            EXPECT_EQ(text.contains("COM" + std::to_string(i + 1)), board.serial_ports[i]) << i;
+        }
+    }
+}
+
 /// What firmware does with the loader's files: the tables must come out as they are installed without it.
 TEST(AcpiLoader, FirmwareArrivesAtTheSameTables) {
     const auto memory = *GuestMemory::create(2u << 20);
@@ -232,7 +253,7 @@ TEST(AcpiLoader, FirmwareArrivesAtTheSameTables) {
 
 TEST(AcpiInstall, FitsTheLargestBoardAndRefusesBeyond) {
     const auto memory = *GuestMemory::create(2u << 20);
-    EXPECT_TRUE(install_tables(*memory, {layout::maximum_cpus, true}));
+    EXPECT_TRUE(install_tables(*memory, {layout::maximum_cpus, true, {true, true, true, true}}));
     const auto tiny = *GuestMemory::create(64u << 10);
     EXPECT_FALSE(install_tables(*tiny, {}));
 }

@@ -23,7 +23,7 @@ std::string file(const devices::FwCfgItems& items, std::string_view name) {
 
 std::string boot_order(BootDevice first) {
     const auto items =
-        firmware_files({.memory_bytes = 64u << 20, .boot = first}, {1, 1, 1, *assign_ide_places(1, 1)});
+        firmware_files({.memory_bytes = 64u << 20, .boot = first}, {}, {1, 1, 1, *assign_ide_places(1, 1)});
     return file(*items, "bootorder");
 }
 
@@ -37,17 +37,40 @@ TEST(FirmwareFiles, BootOrderBeginsWithWhatIsAskedFor) {
     EXPECT_EQ(boot_order(BootDevice::network).find("/pci@i0cf8/ethernet@1c"), 0u);
 }
 
+TEST(FirmwareFiles, AKernelComesFirstWithItsBootProgram) {
+    namespace key = devices::fw_cfg::key;
+    RealModeKernel kernel;
+    kernel.setup = {0x1'0000, {1, 2, 3}};
+    kernel.payload = {0x10'0000, {4, 5}};
+    kernel.command_line = {0x1'e000, {0}};
+    const auto items = firmware_files({.memory_bytes = 64u << 20}, {}, {.floppies = 1, .kernel = kernel});
+    ASSERT_TRUE(items);
+    EXPECT_EQ(file(*items, "bootorder"),
+              "/rom@genroms/softmetal-linux.rom\n/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n");
+    EXPECT_EQ(file(*items, "genroms/softmetal-linux.rom").substr(0, 2), "\x55\xaa");
+    EXPECT_EQ(items->at(key::setup_address), (std::vector<u8>{0, 0, 1, 0}));
+    EXPECT_EQ(items->at(key::setup_size), (std::vector<u8>{3, 0, 0, 0}));
+    EXPECT_EQ(items->at(key::setup_data), (std::vector<u8>{1, 2, 3}));
+    EXPECT_EQ(items->at(key::kernel_address), (std::vector<u8>{0, 0, 0x10, 0}));
+    EXPECT_EQ(items->at(key::kernel_data), (std::vector<u8>{4, 5}));
+    EXPECT_EQ(items->at(key::command_line_address), (std::vector<u8>{0, 0xe0, 1, 0}));
+    EXPECT_EQ(items->at(key::command_line_data), (std::vector<u8>{0}));
+    EXPECT_EQ(items->at(key::initrd_size), (std::vector<u8>{0, 0, 0, 0}));
+    EXPECT_EQ(file(*firmware_files({.memory_bytes = 64u << 20}, {}, {}), "genroms/softmetal-linux.rom"),
+              "missing");
+}
+
 TEST(FirmwareFiles, OthersCanBeAdded) {
     const std::vector<FirmwareFile> more = {{"opt/a", {std::byte{'x'}}}};
-    EXPECT_EQ(file(*firmware_files({.memory_bytes = 64u << 20}, {}, more), "opt/a"), "x");
+    EXPECT_EQ(file(*firmware_files({.memory_bytes = 64u << 20}, {}, {}, more), "opt/a"), "x");
     const std::vector<FirmwareFile> taken = {{"bootorder", {}}};
-    EXPECT_FALSE(firmware_files({.memory_bytes = 64u << 20}, {}, taken));
+    EXPECT_FALSE(firmware_files({.memory_bytes = 64u << 20}, {}, {}, taken));
 }
 
 TEST(FirmwareFiles, TheMenuIsAskedFor) {
     namespace key = devices::fw_cfg::key;
     const auto menu = [](bool wanted) {
-        return firmware_files({.memory_bytes = 64u << 20, .boot_menu = wanted}, {})->at(key::boot_menu);
+        return firmware_files({.memory_bytes = 64u << 20, .boot_menu = wanted}, {}, {})->at(key::boot_menu);
     };
     EXPECT_EQ(menu(false), (std::vector<u8>{0, 0}));
     EXPECT_EQ(menu(true), (std::vector<u8>{1, 0}));
@@ -55,7 +78,7 @@ TEST(FirmwareFiles, TheMenuIsAskedFor) {
 
 TEST(FirmwareFiles, MemoryMapSplitsAtTheHole) {
     const auto map = [](u64 bytes) {
-        return file(*firmware_files({.memory_bytes = bytes}, {}), "etc/e820").size();
+        return file(*firmware_files({.memory_bytes = bytes}, {}, {}), "etc/e820").size();
     };
     EXPECT_EQ(map(64u << 20), 20u);
     EXPECT_EQ(map(u64{5} << 30), 40u);

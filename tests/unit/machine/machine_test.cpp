@@ -40,6 +40,12 @@ TEST(Machine, RefusesEnginesThatCannotRunIt) {
     EXPECT_EQ(refusal({.memory_bytes = 64 * mib, .lockstep = true}), "accepted");
 }
 
+TEST(Machine, SaysWhatAKernelThatFirmwareStartsNeeds) {
+    EXPECT_THAT(refusal({.memory_bytes = 64 * mib, .kernel_by_firmware = true}),
+                HasSubstr("install Debian's package seabios"));
+    EXPECT_THAT(refusal({.memory_bytes = 2 * mib, .kernel_by_firmware = true}), HasSubstr("needs at least"));
+}
+
 TEST(Machine, HasStatisticsBeforeItRuns) {
     testing::Outside outside;
     MachineResources resources = outside.resources();

@@ -18,6 +18,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
                    .test_device = true,
                    .boot = BootDevice::network,
                    .boot_menu = true,
+                   .kernel_by_firmware = true,
                    .kernel_name = "vmlinuz"},
         .has_firmware = true,
         .has_video_bios = true,
@@ -44,6 +45,7 @@ TEST(Protocol, StartRequestArrivesAsItWasSent) {
     EXPECT_TRUE(got->config.test_device);
     EXPECT_EQ(got->config.boot, BootDevice::network);
     EXPECT_TRUE(got->config.boot_menu);
+    EXPECT_TRUE(got->config.kernel_by_firmware);
     EXPECT_EQ(got->config.kernel_name, "vmlinuz");
     EXPECT_TRUE(got->has_firmware && got->has_video_bios && got->has_network_rom && got->has_kernel &&
                 got->has_initrd && got->has_debug_console);
