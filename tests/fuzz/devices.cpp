@@ -86,7 +86,10 @@ class PitSubject final : public DeviceSubject<Pit8254> {
 
 class RtcSubject final : public DeviceSubject<Rtc> {
  public:
-    RtcSubject() { device = std::make_unique<Rtc>(Rtc::Resources{line, clock, timers}, 1'700'000'000); }
+    RtcSubject() {
+        device = std::make_unique<Rtc>(Rtc::Resources{line, clock, timers},
+                                       1'700'000'000 * bus::nanoseconds_per_second);
+    }
     std::vector<bus::IoHandler*> registers() override { return {device.get()}; }
     u64 register_bytes() const override { return 2; }
     void disturb(u8) override {}
