@@ -18,11 +18,12 @@ constexpr u32 highest_extended_leaf_pentium3 = 0x80000004, highest_extended_leaf
               highest_extended_leaf_amd = 0x80000021;
 constexpr u32 hypervisor_leaf = 0x40000000, hypervisor_clock_leaf = 0x40000010;
 constexpr char hypervisor_signature[] = "SoftmetalVMM";
-// The next place where guests look for hypervisors has KVM's interface, none of whose features are there:
-// Linux drives VMware's pointer only where it knows the hypervisor (Linux:
+// The next place where guests look for hypervisors has KVM's interface, with its clock (kvm_clock.hpp) and
+// nothing more. Linux also drives VMware's pointer only where it knows the hypervisor (Linux:
 // Documentation/virt/kvm/x86/cpuid.rst).
 constexpr u32 kvm_leaf = 0x40000100, kvm_features_leaf = 0x40000101;
 constexpr char kvm_signature[] = "KVMKVMKVM\0\0";
+constexpr u32 kvm_clock_source2 = 1u << 3, kvm_clock_stable = 1u << 24;
 
 // Leaf 1.
 constexpr u32 edx_apic = 1u << 9, edx_htt = 1u << 28, ecx_osxsave = 1u << 27;
@@ -228,6 +229,7 @@ void CpuModel::add_identity() {
                                     text_word(hypervisor_signature + 4), text_word(hypervisor_signature + 8)};
     static_leaf(kvm_leaf) = {kvm_features_leaf, text_word(kvm_signature), text_word(kvm_signature + 4),
                              text_word(kvm_signature + 8)};
+    static_leaf(kvm_features_leaf).eax = kvm_clock_source2 | kvm_clock_stable;
 }
 
 /// The host's cache sizes; private first and second levels, the third shared by all vCPUs.
@@ -271,9 +273,10 @@ void CpuModel::add_clocks() {
 CpuidLeaf CpuModel::cpuid(u32 leaf, u32 subleaf, const CpuState& state, unsigned vcpu_index,
                           bool apic_enabled) const {
     const bool hypervisor_range = leaf >> 28 == 4;
-    const bool known = hypervisor_range ? leaf <= hypervisor_clock_leaf || leaf == kvm_leaf
-                       : leaf >> 31     ? leaf <= highest_extended_leaf()
-                                        : leaf <= highest_basic_leaf();
+    const bool known = hypervisor_range
+                           ? leaf <= hypervisor_clock_leaf || leaf == kvm_leaf || leaf == kvm_features_leaf
+                       : leaf >> 31 ? leaf <= highest_extended_leaf()
+                                    : leaf <= highest_basic_leaf();
     if (!known) {
         // Above the highest leaf, Intel answers the highest basic one (SDM vol. 2, CPUID), AMD zeros.
         if (shows_amd() || hypervisor_range) return {};

@@ -2,6 +2,7 @@
 // asking CPUID first.
 #include "x86/msrs.hpp"
 
+#include "cpu/kvm_clock.hpp"
 #include "cpu/system_registers.hpp"
 
 #include <algorithm>
@@ -95,6 +96,11 @@ void write_efer(Vcpu& vcpu, u64 value) {
     if (changed & efer::nxe) vcpu.mmu.flush_all();
 }
 
+void write_tsc_adjust(Vcpu& vcpu, u64 value) {
+    vcpu.state.tsc_adjust = value;
+    publish_kvm_system_time(vcpu);  // says what the TSC was at some moment
+}
+
 /// The APIC keeps time without IA32_TSC_ADJUST; zero means disarmed and stays zero.
 u64 deadline_without_adjust(const Vcpu& vcpu, u64 value) {
     if (value == 0) return 0;
@@ -155,6 +161,8 @@ u64 read_msr(Vcpu& vcpu, u32 index) {
         case msr::gs_base: return state.seg(x86::Segment::gs).base;
         case msr::kernel_gs_base: return state.kernel_gs_base;
         case msr::tsc_aux: return state.tsc_aux;
+        case msr::kvm_wall_clock: return state.kvm_wall_clock;
+        case msr::kvm_system_time: return state.kvm_system_time;
         case amd_hardware_configuration: return tsc_counts_at_p0_frequency;
         case amd_decode_config: return lfence_serializes;
         default: break;
@@ -171,8 +179,9 @@ void write_msr(Vcpu& vcpu, u32 index, u64 value) {
     CpuState& state = vcpu.state;
     require_feature(vcpu.model, index);
     switch (index) {
-        case msr::time_stamp_counter: state.tsc_adjust += value - vcpu.time_stamp_counter(); return;
-        case msr::tsc_adjust: state.tsc_adjust = value; return;
+        case msr::time_stamp_counter:
+            return write_tsc_adjust(vcpu, state.tsc_adjust + value - vcpu.time_stamp_counter());
+        case msr::tsc_adjust: return write_tsc_adjust(vcpu, value);
         case msr::apic_base:
             if (value & x2apic_enable && !vcpu.model.features().x2apic) raise_gp();
             if (!vcpu.apic || !vcpu.apic->set_base(value)) raise_gp();
@@ -236,6 +245,8 @@ void write_msr(Vcpu& vcpu, u32 index, u64 value) {
             if (value >> 32) raise_gp();
             state.tsc_aux = value;
             return;
+        case msr::kvm_wall_clock: state.kvm_wall_clock = value; return publish_kvm_wall_clock(vcpu);
+        case msr::kvm_system_time: state.kvm_system_time = value; return publish_kvm_system_time(vcpu);
         case amd_hardware_configuration:
         case amd_decode_config: return;
         default: break;

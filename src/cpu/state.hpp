@@ -69,6 +69,7 @@ struct CpuState {
     u64 tsc_aux = 0;
     u64 misc_enable = 1;  // fast strings
     u64 spec_ctrl = 0;
+    u64 kvm_wall_clock = 0, kvm_system_time = 0;
     u64 mtrr_def_type = 0;
     std::array<u64, 16> mtrr_variable{};  // base0, mask0, base1, ...
     std::array<u64, 11> mtrr_fixed{};

@@ -30,6 +30,7 @@ Vcpu::Vcpu(unsigned vcpu_index, const CpuModel& cpu_model, Surroundings surround
       ports(surroundings.ports),
       mmio(surroundings.mmio),
       clock(surroundings.clock),
+      wall_clock(surroundings.wall_clock),
       block(allocate_block()),
       state(block.state),
       mmu(vcpu_index, block.state, block.tlb, surroundings.memory, counters),

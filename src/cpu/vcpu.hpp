@@ -59,6 +59,7 @@ class Vcpu final : public bus::CpuInterruptPort {
         bus::AddressSpace& ports;
         bus::AddressSpace& mmio;
         const bus::Clock& clock;
+        bus::Nanoseconds wall_clock = 0;  // since 1970, UTC, at virtual time 0
     };
     /// In the state after INIT/reset (SDM vol. 3, table 9-1); application processors wait for their SIPI.
     Vcpu(unsigned index, const CpuModel& model, Surroundings surroundings);
@@ -72,7 +73,8 @@ class Vcpu final : public bus::CpuInterruptPort {
     bus::AddressSpace& ports;
     bus::AddressSpace& mmio;
     const bus::Clock& clock;
-    bus::LocalApic* apic = nullptr;  // set once while the machine is wired
+    const bus::Nanoseconds wall_clock;  // since 1970, UTC, at virtual time 0
+    bus::LocalApic* apic = nullptr;     // set once while the machine is wired
 
     Counters counters;
     VcpuBlock& block;  // owned; page-aligned storage

@@ -1,11 +1,11 @@
 #include "display/vnc_process.hpp"
 
+#include "base/json_message.hpp"
 #include "display/vnc_server.hpp"
 #include "host/jail.hpp"
 #include "host/process_exit.hpp"
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <rfb/rfb.h>
 
 namespace softmetal::display {
@@ -66,16 +66,11 @@ std::vector<u8> encode(const VncRequest& request) {
 }
 
 std::optional<VncRequest> decode_vnc_request(std::span<const u8> bytes) {
-    const auto message = nlohmann::json::from_cbor(bytes, true, false);
-    const auto text = [&](const char* name) -> std::optional<std::string> {
-        const auto field = message.find(name);
-        if (field == message.end() || !field->is_string()) return std::nullopt;
-        return field->get<std::string>();
-    };
-    if (!message.is_object()) return std::nullopt;
-    const auto keyboard = text("keyboard"), password = text("password");
-    if (!keyboard || !password) return std::nullopt;
-    return VncRequest{*keyboard, *password};
+    return json_message::checked_read<VncRequest>([&]() -> std::optional<VncRequest> {
+        const auto message = json_message::parse_cbor(bytes);
+        return VncRequest{message.at("keyboard").get<std::string>(),
+                          message.at("password").get<std::string>()};
+    });
 }
 
 int run_vnc_process(host::ControlSocket control) { return VncProcess(control).run(); }

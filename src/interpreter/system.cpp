@@ -164,11 +164,14 @@ Semantics random_semantics(const Instruction& i) {
     }
 }
 
-/// Each vendor's instruction calls the monitor under it, as this one is. It offers no calls.
+/// Each vendor's instruction calls the monitor under it, as this one is. It offers no calls, and says so as
+/// KVM does, whose signature is in CPUID (Linux: Documentation/virt/kvm/x86/hypercalls.rst).
 void hypercall(Vcpu& vcpu, const Instruction& i, void*) {
     const bool amd_form = i.mnemonic == ZYDIS_MNEMONIC_VMMCALL;
     if (amd_form != vcpu.model.is_amd()) raise_ud();
-    vcpu.state.gpr[x86::rax] = i.mode == 8 ? ~u64{0} : 0xffffffff;
+    constexpr i64 not_permitted = -1, no_such_call = -1000;
+    const auto answer = static_cast<u64>(vcpu.state.cpl() == 0 ? no_such_call : not_permitted);
+    vcpu.state.gpr[x86::rax] = i.mode == 8 ? answer : static_cast<u32>(answer);
 }
 
 }  // namespace

@@ -80,6 +80,7 @@ struct Board::Parts {
           dma(*memory),
           model(std::move(cpu_model)),
           clock(resources.clock),
+          wall_clock(resources.wall_clock),
           timers(resources.timers),
           platform(platform_control),
           debug_exit_port(config.debug_exit_port),
@@ -90,6 +91,7 @@ struct Board::Parts {
     bus::AddressSpace ports, mmio;
     const CpuModel model;
     const bus::Clock& clock;
+    const bus::Nanoseconds wall_clock;
     bus::TimerFactory& timers;
     bus::PlatformControl& platform;
 
@@ -148,7 +150,8 @@ bus::Nanoseconds Board::Parts::time_of_tsc(const Vcpu& vcpu, u64 tsc) const {
 
 void Board::Parts::add_processors(unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        auto vcpu = std::make_unique<Vcpu>(i, model, Vcpu::Surroundings{*memory, ports, mmio, clock});
+        auto vcpu =
+            std::make_unique<Vcpu>(i, model, Vcpu::Surroundings{*memory, ports, mmio, clock, wall_clock});
         auto apic = std::make_unique<devices::LocalApic>(devices::LocalApic::Resources{
             .id = i,
             .bootstrap = i == 0,
@@ -202,8 +205,7 @@ void Board::Parts::add_legacy_devices(const MachineResources& resources, devices
     describe_memory_in_cmos(cmos, memory->ram_bytes());
     describe_floppies_in_cmos(cmos, resources.floppies);
     rtc = std::make_unique<devices::Rtc>(
-        devices::Rtc::Resources{legacy_replacement->clock.ordinary(), clock, timers},
-        resources.wall_clock_seconds, cmos);
+        devices::Rtc::Resources{legacy_replacement->clock.ordinary(), clock, timers}, wall_clock, cmos);
     i8042 = std::make_unique<devices::I8042>(devices::I8042::Resources{
         isa_irq(layout::keyboard_irq), isa_irq(layout::mouse_irq), a20, platform, clock, timers});
     pointer = std::make_unique<devices::VmwarePointer>(

@@ -72,7 +72,7 @@ struct MachineResources {
     const bus::Clock& clock;
     std::vector<bus::BlockStore*> disks;  // virtio
     std::function<void(std::span<std::byte>)> entropy;
-    i64 wall_clock_seconds = 0;                // since 1970, UTC, at virtual time 0
+    bus::Nanoseconds wall_clock = 0;           // since 1970, UTC, at virtual time 0
     bus::TimeControl* time_control = nullptr;  // stops the clock while a debugger has the machine halted
     std::vector<std::byte> firmware = {};
     // In expansion ROMs: the display adapter's, and that of every network card.

@@ -1,6 +1,5 @@
+#include "base/json_message.hpp"
 #include "network/network_process.hpp"
-
-#include <nlohmann/json.hpp>
 
 namespace softmetal::network {
 
@@ -8,20 +7,8 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<u8> write_text(const json& message) {
-    const std::string text = message.dump(-1, ' ', false, json::error_handler_t::replace);
-    return {text.begin(), text.end()};
-}
-
-/// None for anything but an object; nothing in it lies deeper than its lists.
-std::optional<json> read_text(std::span<const u8> bytes) {
-    constexpr int deepest = 4;
-    json message = json::parse(
-        bytes.begin(), bytes.end(), [](int depth, json::parse_event_t, json&) { return depth <= deepest; },
-        false);
-    if (!message.is_object()) return std::nullopt;
-    return message;
-}
+using json_message::checked_read;
+using json_message::write_text;
 
 }  // namespace
 
@@ -38,30 +25,28 @@ std::vector<u8> encode(const NetworkReport& report) {
     return write_text({{"error", report.error}, {"refused_defences", report.refused_defences}});
 }
 
-std::optional<NetworkRequest> decode_network_request(std::span<const u8> bytes) try {
-    const auto message = read_text(bytes);
-    if (!message) return std::nullopt;
-    NetworkRequest request;
-    request.nat.name_server = message->at("name_server").get<std::string>();
-    request.nat.boot_file = message->at("boot_file").get<std::string>();
-    request.has_capture = message->at("has_capture").get<bool>();
-    for (const json& text : message->at("forwards")) {
-        const auto forward = parse_port_forward(text.get_ref<const std::string&>());
-        if (!forward) return std::nullopt;
-        request.nat.forwards.push_back(*forward);
-    }
-    return request;
-} catch (const json::exception&) {
-    return std::nullopt;
+std::optional<NetworkRequest> decode_network_request(std::span<const u8> bytes) {
+    return checked_read<NetworkRequest>([&]() -> std::optional<NetworkRequest> {
+        const json message = json_message::parse_text(bytes);
+        NetworkRequest request;
+        request.nat.name_server = message.at("name_server").get<std::string>();
+        request.nat.boot_file = message.at("boot_file").get<std::string>();
+        request.has_capture = message.at("has_capture").get<bool>();
+        for (const json& text : message.at("forwards")) {
+            const auto forward = parse_port_forward(text.get_ref<const std::string&>());
+            if (!forward) return std::nullopt;
+            request.nat.forwards.push_back(*forward);
+        }
+        return request;
+    });
 }
 
-std::optional<NetworkReport> decode_network_report(std::span<const u8> bytes) try {
-    const auto message = read_text(bytes);
-    if (!message) return std::nullopt;
-    return NetworkReport{message->at("error").get<std::string>(),
-                         message->at("refused_defences").get<std::vector<std::string>>()};
-} catch (const json::exception&) {
-    return std::nullopt;
+std::optional<NetworkReport> decode_network_report(std::span<const u8> bytes) {
+    return checked_read<NetworkReport>([&]() -> std::optional<NetworkReport> {
+        const json message = json_message::parse_text(bytes);
+        return NetworkReport{message.at("error").get<std::string>(),
+                             message.at("refused_defences").get<std::vector<std::string>>()};
+    });
 }
 
 }  // namespace softmetal::network

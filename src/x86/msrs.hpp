@@ -39,4 +39,8 @@ inline constexpr u32 gs_base = 0xc0000101;
 inline constexpr u32 kernel_gs_base = 0xc0000102;
 inline constexpr u32 tsc_aux = 0xc0000103;
 
+// KVM's, in the range that hardware leaves to hypervisors (Linux: Documentation/virt/kvm/x86/msr.rst).
+inline constexpr u32 kvm_wall_clock = 0x4b564d00;
+inline constexpr u32 kvm_system_time = 0x4b564d01;
+
 }  // namespace softmetal::x86::msr

@@ -18,7 +18,7 @@ void check_saved_state(fuzz::Subject& subject) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
-    const auto subject = fuzz::subjects()[input.below(fuzz::subjects().size())]();
+    const auto subject = fuzz::subjects[input.below(std::size(fuzz::subjects))]();
     for (unsigned step = 0; step < 2000 && !input.empty(); step++) {
         const u8 what = input.take<u8>();
         const auto blocks = subject->registers();

@@ -5,7 +5,6 @@
 #include "../unit/devices/fakes.hpp"
 #include "bus/device.hpp"
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -28,8 +27,55 @@ class Subject {
     devices::testing::FakeTimerFactory timers{clock};
 };
 
+// One of each kind, by families: interrupt_subjects.cpp and its like.
+[[nodiscard]] std::unique_ptr<Subject> make_pic();
+[[nodiscard]] std::unique_ptr<Subject> make_pit();
+[[nodiscard]] std::unique_ptr<Subject> make_rtc();
+[[nodiscard]] std::unique_ptr<Subject> make_uart();
+[[nodiscard]] std::unique_ptr<Subject> make_i8042();
+[[nodiscard]] std::unique_ptr<Subject> make_acpi_pm();
+[[nodiscard]] std::unique_ptr<Subject> make_debug_port();
+[[nodiscard]] std::unique_ptr<Subject> make_io_apic();
+[[nodiscard]] std::unique_ptr<Subject> make_local_apic();
+[[nodiscard]] std::unique_ptr<Subject> make_fw_cfg();
+[[nodiscard]] std::unique_ptr<Subject> make_host_bridge();
+[[nodiscard]] std::unique_ptr<Subject> make_isa_bridge();
+[[nodiscard]] std::unique_ptr<Subject> make_power_management();
+[[nodiscard]] std::unique_ptr<Subject> make_ide();
+[[nodiscard]] std::unique_ptr<Subject> make_vga();
+[[nodiscard]] std::unique_ptr<Subject> make_e1000();
+[[nodiscard]] std::unique_ptr<Subject> make_dma();
+[[nodiscard]] std::unique_ptr<Subject> make_floppy();
+[[nodiscard]] std::unique_ptr<Subject> make_vmware_pointer();
+[[nodiscard]] std::unique_ptr<Subject> make_hpet();
+[[nodiscard]] std::unique_ptr<Subject> make_debug_exit();
+[[nodiscard]] std::unique_ptr<Subject> make_debug_console();
+[[nodiscard]] std::unique_ptr<Subject> make_test_device();
+
 using MakeSubject = std::unique_ptr<Subject> (*)();
-/// All kinds.
-[[nodiscard]] const std::vector<MakeSubject>& subjects();
+/// All kinds. The order is what the kept inputs mean, whose first byte picks one: new ones go to the end.
+inline constexpr MakeSubject subjects[] = {make_pic,
+                                           make_pit,
+                                           make_rtc,
+                                           make_uart,
+                                           make_i8042,
+                                           make_acpi_pm,
+                                           make_debug_port,
+                                           make_io_apic,
+                                           make_local_apic,
+                                           make_fw_cfg,
+                                           make_host_bridge,
+                                           make_isa_bridge,
+                                           make_power_management,
+                                           make_ide,
+                                           make_vga,
+                                           make_e1000,
+                                           make_dma,
+                                           make_floppy,
+                                           make_vmware_pointer,
+                                           make_hpet,
+                                           make_debug_exit,
+                                           make_debug_console,
+                                           make_test_device};
 
 }  // namespace softmetal::fuzz

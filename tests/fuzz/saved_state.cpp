@@ -9,7 +9,7 @@ using namespace softmetal;
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
-    const auto subject = fuzz::subjects()[input.below(fuzz::subjects().size())]();
+    const auto subject = fuzz::subjects[input.below(std::size(fuzz::subjects))]();
     // Replaces fields of a state that is good, by their numbers: a fuzzer seldom guesses the names of all.
     bus::SavedState state = subject->save();
     const auto changes = nlohmann::json::parse(fuzz::as_text(input.rest()), nullptr, false);

@@ -213,7 +213,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                     // Something like TCP over IPv4.
                     const auto headers =
                         input.take_bytes(std::min<std::size_t>(frame.size(), is_long ? 60 : 0));
-                    std::memcpy(frame.data(), headers.data(), headers.size());
+                    std::ranges::copy(std::as_bytes(headers), frame.begin());
                     if (is_long && frame.size() > 60) {
                         bus::store_be16(frame, 12, 0x0800);
                         frame[14] = std::byte{0x45};

@@ -9,6 +9,9 @@ using namespace softmetal::machine;
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::span<const u8> bytes(data, size);
     (void)decode_command(bytes);
+    if (const auto target = decode_memory_target(bytes))
+        if (decode_memory_target(encode_memory_target(*target)) != target)
+            fuzz::fail("a memory target changes on its way");
     if (const auto request = decode_start_request(bytes)) {
         const auto again = decode_start_request(encode(*request));
         if (!again || again->config.command_line != request->config.command_line ||

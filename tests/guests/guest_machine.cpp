@@ -85,7 +85,10 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::start(Options options) {
          .clock = self->time_,
          .disks = std::move(options.disks),
          .entropy = entropy,
-         .wall_clock_seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()),
+         .wall_clock =
+             static_cast<u64>(
+                 std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count()) -
+             self->time_.now(),
          .firmware = std::move(options.firmware),
          .video_bios = std::move(options.video_bios),
          .ide_disks = std::move(options.ide_disks),

@@ -1,9 +1,12 @@
 // Preloaded into softmetal by broken_monitor_test.py: what a guest that has broken into one of its processes
 // would run there. Once the chosen thread is confined, it makes one attack on the host with bare system calls
-// and says how it went.
+// and says how it went. Only the first of that name: a process that was killed may be started again.
 //   BROKEN_ROLE    name of the process or thread that attacks, as ps shows it; "nobody-jailed": before any
-//   jail, as a control BROKEN_ATTACK  a name from the table below BROKEN_PORT    where somebody listens on
-//   127.0.0.1;  BROKEN_FILE  a file that can be read and written
+//                  jail, as a control
+//   BROKEN_ATTACK  a name from the table below
+//   BROKEN_PORT    where somebody listens on 127.0.0.1
+//   BROKEN_FILE    a file that can be read and written
+//   BROKEN_REPORT  the file that all this is said to
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -23,6 +26,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -35,14 +39,16 @@ char environment_secret = 's';
 const char* role = "";
 const char* attack_name = "";
 const char* file = "";
+const char* report_file = "";
 int port = 0;
+int report = -1;
 
 long call(long number, auto... arguments) { return syscall(number, arguments...); }
 
 void say(const char* what, const char* detail) {
     std::array<char, 256> line;
     const int length = std::snprintf(line.data(), line.size(), "broken monitor: %s: %s\n", what, detail);
-    (void)!write(2, line.data(), static_cast<std::size_t>(length));
+    (void)!write(report, line.data(), static_cast<std::size_t>(length));
 }
 
 long connect_somewhere() {
@@ -68,7 +74,8 @@ long hand_on() {
 }
 
 long run_program() {
-    const char* const arguments[] = {"/bin/echo", "broken monitor: execve: SUCCEEDED", nullptr};
+    const char* const arguments[] = {"/bin/sh", "-c", "echo 'broken monitor: execve: SUCCEEDED' >>\"$0\"",
+                                     report_file, nullptr};
     const char* const none[] = {nullptr};
     return call(SYS_execve, arguments[0], arguments, none);
 }
@@ -162,11 +169,18 @@ __attribute__((constructor)) void learn() {
     attack_name = value("BROKEN_ATTACK");
     file = value("BROKEN_FILE");
     port = std::atoi(value("BROKEN_PORT"));
+    report_file = value("BROKEN_REPORT");
+    report = open(report_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (std::string_view(role) == "nobody-jailed") attack();
 }
 
 thread_local bool chosen = false;
 bool done = false;
+
+bool somebody_attacked() {
+    struct stat status {};
+    return fstat(report, &status) == 0 && status.st_size != 0;
+}
 
 }  // namespace
 
@@ -178,7 +192,8 @@ extern "C" int prctl(int option, ...) {
     for (unsigned long& each : arguments) each = va_arg(list, unsigned long);
     va_end(list);
     if (option == 15 /* PR_SET_NAME */)
-        chosen = std::string_view(reinterpret_cast<const char*>(arguments[0])) == role;
+        chosen =
+            std::string_view(reinterpret_cast<const char*>(arguments[0])) == role && !somebody_attacked();
     return static_cast<int>(call(SYS_prctl, option, arguments[0], arguments[1], arguments[2], arguments[3]));
 }
 

@@ -4,8 +4,8 @@
 
 namespace softmetal::devices {
 
-Rtc::Rtc(Resources resources, i64 seconds_since_1970, const RtcChip::Cmos& cmos)
-    : Rtc(resources, RtcChip(cmos, seconds_since_1970, 0)) {}
+Rtc::Rtc(Resources resources, bus::Nanoseconds wall_clock, const RtcChip::Cmos& cmos)
+    : Rtc(resources, RtcChip(cmos, wall_clock, 0)) {}
 
 Rtc::Rtc(Resources resources, RtcChip chip)
     : resources_(resources),

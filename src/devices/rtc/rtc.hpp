@@ -22,9 +22,9 @@ class Rtc final : public BytePorts, public bus::Device {
         bus::TimerFactory& timers;
     };
 
-    /// `seconds_since_1970` is the wall clock at virtual time 0; `cmos` the memory as firmware set it up. Its
+    /// `wall_clock` is nanoseconds since 1970 at virtual time 0; `cmos` the memory as firmware set it up. Its
     /// clock registers (0 to 0x0d, 0x32) do not count.
-    Rtc(Resources resources, i64 seconds_since_1970, const RtcChip::Cmos& cmos = {});
+    Rtc(Resources resources, bus::Nanoseconds wall_clock, const RtcChip::Cmos& cmos = {});
     [[nodiscard]] static Result<std::unique_ptr<Rtc>> restore(Resources resources,
                                                               const bus::SavedState& saved);
 

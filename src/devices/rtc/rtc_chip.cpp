@@ -57,14 +57,15 @@ constexpr bool alarm_matches(u8 alarm, u8 value) {
 
 }  // namespace
 
-RtcChip::RtcChip(const Cmos& initial, i64 seconds_since_1970, bus::Nanoseconds now) {
+RtcChip::RtcChip(const Cmos& initial, bus::Nanoseconds wall_clock, bus::Nanoseconds now) {
     constexpr u8 rate_1024_hz = 6;
     state_.memory = initial;
     std::fill_n(state_.memory.begin(), register_d + 1, u8{0});
     state_.memory[register_a] = a::divider_32768_hz | rate_1024_hz;
     state_.memory[register_b] = b::hours_24;
     state_.anchor = state_.seen = now;
-    state_.anchor_seconds = seconds_since_1970;
+    state_.anchor_seconds = static_cast<i64>(wall_clock / second);
+    state_.anchor_fraction = wall_clock % second;
 }
 
 void RtcChip::reset() {

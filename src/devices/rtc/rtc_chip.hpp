@@ -28,8 +28,9 @@ class RtcChip {
         bus::Nanoseconds seen = 0;  // up to here flags have been raised
     };
 
-    /// `initial` gives the memory beyond the clock's own registers; `seconds_since_1970` the time at `now`.
-    RtcChip(const Cmos& initial, i64 seconds_since_1970, bus::Nanoseconds now);
+    /// `initial` gives the memory beyond the clock's own registers; `wall_clock` the time at `now`, in
+    /// nanoseconds since 1970.
+    RtcChip(const Cmos& initial, bus::Nanoseconds wall_clock, bus::Nanoseconds now);
     explicit RtcChip(const State& state) : state_(state) {}
 
     /// The reset pin: clears interrupt enables and flags, keeps the time and the memory.

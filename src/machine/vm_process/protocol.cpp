@@ -1,37 +1,15 @@
 #include "machine/vm_process/protocol.hpp"
 
+#include "base/json_message.hpp"
+
 #include <limits>
-#include <stdexcept>
 
 namespace softmetal::machine {
 namespace {
 
+using json_message::checked_read;
+using json_message::write_text;
 using nlohmann::json;
-
-/// `read` may throw what the JSON library throws at a message that is not what it should be.
-template <class T, class Read>
-std::optional<T> checked_read(Read read) {
-    try {
-        return read();
-    } catch (const json::exception&) {
-        return std::nullopt;
-    } catch (const std::out_of_range&) {
-        return std::nullopt;
-    }
-}
-
-/// Text with bounded nesting: the library's CBOR reader and its writers recurse, and a VM process gone wrong
-/// must not exhaust its parent's stack.
-json parse_untrusted(std::span<const u8> bytes) {
-    constexpr int deepest = 6;
-    return json::parse(bytes.begin(), bytes.end(),
-                       [](int depth, json::parse_event_t, json&) { return depth <= deepest; });
-}
-
-std::vector<u8> write_text(const json& message) {
-    const std::string text = message.dump(-1, ' ', false, json::error_handler_t::replace);
-    return {text.begin(), text.end()};
-}
 
 /// Throws where it is anything else: the library would convert 1e300, which C++ leaves undefined.
 u64 natural(const json& value) { return value.get_ref<const json::number_unsigned_t&>(); }
@@ -99,7 +77,7 @@ std::vector<u8> encode(const StartRequest& request) {
 
 std::optional<StartRequest> decode_start_request(std::span<const u8> bytes) {
     return checked_read<StartRequest>([&]() -> std::optional<StartRequest> {
-        const json message = json::from_cbor(bytes);
+        const json message = json_message::parse_cbor(bytes);
         StartRequest request;
         const auto mode = checked(message.at("mode"), Mode::translate);
         const auto boot = checked(message.at("boot"), BootDevice::network);
@@ -205,7 +183,7 @@ std::vector<u8> encode(const EndReport& report, std::size_t maximum_bytes) {
 
 std::optional<EndReport> decode_end_report(std::span<const u8> bytes) {
     return checked_read<EndReport>([&]() -> std::optional<EndReport> {
-        const json message = parse_untrusted(bytes);
+        const json message = json_message::parse_text(bytes);
         const auto kind = checked(message.at("kind"), EndReport::Kind::host_failed);
         const auto reason = checked(message.at("reason"), EndReason::internal_error);
         if (!kind || !reason) return std::nullopt;

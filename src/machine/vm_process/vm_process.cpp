@@ -41,9 +41,9 @@ Result<Order> receive_order(host::ControlSocket& control) {
     return Order{std::move(*request), std::move(message.descriptors)};
 }
 
-i64 seconds_since_1970() {
+u64 nanoseconds_since_1970() {
     using namespace std::chrono;
-    return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+    return static_cast<u64>(duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count());
 }
 
 /// Everything between the start request and the end report. Members are made, and needed, in this order.
@@ -107,7 +107,7 @@ class VmProcess {
                                    .clock = *time_,
                                    .disks = {},
                                    .entropy = host::fill_random,
-                                   .wall_clock_seconds = seconds_since_1970(),
+                                   .wall_clock = nanoseconds_since_1970() - time_->now(),
                                    .time_control = &*time_};
         const struct {
             bool present;

@@ -141,7 +141,8 @@ TEST_F(CpuModelTest, HypervisorSignature) {
     EXPECT_EQ(leaf(0x40000001).eax, 0u);
     EXPECT_EQ(leaf(0x40000100).eax, 0x40000101u);
     EXPECT_EQ(leaf(0x40000100).edx, u32{'M'}) << "KVMKVMKVM";
-    EXPECT_EQ(leaf(0x40000101).eax, 0u) << "without any features";
+    EXPECT_EQ(leaf(0x40000101).eax, bit(3) | bit(24)) << "its clock, the same on all processors";
+    EXPECT_EQ(leaf(0x40000102).eax, 0u);
 }
 
 TEST_F(CpuModelTest, LeavesBeyondTheHighest) {

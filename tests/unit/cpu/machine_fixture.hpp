@@ -16,6 +16,7 @@
 namespace softmetal::testing {
 
 inline constexpr u64 test_tsc_hz = 2'500'000'000;
+inline constexpr bus::Nanoseconds test_wall_clock = 1'735'689'598'700'000'000;
 
 struct ManualClock final : bus::Clock {
     bus::Nanoseconds time = 0;
@@ -106,7 +107,8 @@ class MachineTest : public ::testing::Test {
                          user_code64 = 0x2b, code32 = 0x30, task = 0x40, code16 = 0x50;
 
     MachineTest()
-        : memory_(*GuestMemory::create(ram_size)), vcpu_(0, model(), {*memory_, ports_, mmio_, clock_}) {
+        : memory_(*GuestMemory::create(ram_size)),
+          vcpu_(0, model(), {*memory_, ports_, mmio_, clock_, test_wall_clock}) {
         vcpu_.apic = &apic_;
     }
 

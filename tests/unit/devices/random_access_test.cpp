@@ -98,7 +98,7 @@ TEST_F(RandomAccess, Pit) {
 
 TEST_F(RandomAccess, Rtc) {
     const Rtc::Resources resources{line, clock, timers};
-    auto rtc = std::make_unique<Rtc>(resources, 1'700'000'000);
+    auto rtc = std::make_unique<Rtc>(resources, 1'700'000'000 * bus::nanoseconds_per_second);
     exercise([&] { return std::array<bus::IoHandler*, 1>{rtc.get()}; }, 2,
              [&] { return same_again(rtc, resources); });
 }

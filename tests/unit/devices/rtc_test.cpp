@@ -15,7 +15,7 @@ using namespace rtc;
 using ::testing::Test;
 
 constexpr u64 one_second = bus::nanoseconds_per_second;
-constexpr i64 start_of_2024_12_31_23_59_58 = 1'735'689'598;  // a Tuesday
+constexpr u64 start_of_2024_12_31_23_59_58 = 1'735'689'598;  // a Tuesday
 
 struct Clock : Test {
     FakeClock clock;
@@ -23,8 +23,9 @@ struct Clock : Test {
     FakeLine irq8;
     std::unique_ptr<Rtc> rtc = make(start_of_2024_12_31_23_59_58);
 
-    std::unique_ptr<Rtc> make(i64 time, const RtcChip::Cmos& cmos = {}) {
-        return std::make_unique<Rtc>(Rtc::Resources{irq8, clock, timers}, time, cmos);
+    std::unique_ptr<Rtc> make(u64 seconds, const RtcChip::Cmos& cmos = {}, u64 nanoseconds = 0) {
+        return std::make_unique<Rtc>(Rtc::Resources{irq8, clock, timers}, seconds * one_second + nanoseconds,
+                                     cmos);
     }
     u8 read(unsigned index) {
         out(*rtc, index_port, static_cast<u8>(index));
@@ -45,6 +46,14 @@ TEST_F(Clock, ShowsTheHandedInTimeInBcd) {
     EXPECT_EQ(shown(), "2024-12-31 23:59:58 3");
     EXPECT_EQ(read(register_b), b::hours_24);
     EXPECT_EQ(read(register_d), d::valid_ram_and_time);
+}
+
+TEST_F(Clock, ChangesItsSecondWhenTheWorldDoes) {
+    rtc = make(start_of_2024_12_31_23_59_58, {}, 700'000'000);
+    timers.run_until(299'999'999);
+    EXPECT_EQ(shown(), "2024-12-31 23:59:58 3");
+    timers.run_until(300'000'000);
+    EXPECT_EQ(shown(), "2024-12-31 23:59:59 3");
 }
 
 TEST_F(Clock, GoesOnThroughMidnightAndNewYear) {

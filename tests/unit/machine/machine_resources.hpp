@@ -60,7 +60,7 @@ struct Outside {
                 .clock = time,
                 .disks = std::vector<bus::BlockStore*>(disks, &store),
                 .entropy = [](std::span<std::byte>) {},
-                .wall_clock_seconds = 0,
+                .wall_clock = 0,
                 .serial_ports = {&serial}};
     }
 };
