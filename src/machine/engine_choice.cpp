@@ -13,8 +13,12 @@ using EngineResult = Result<std::unique_ptr<monitor::Engine>>;
 
 namespace {
 
-/// Each vCPU has a cache of its own; many share a reasonable sum, which costs memory only as it is filled.
-u64 cache_bytes(unsigned cpus) { return std::max<u64>((u64{512} << 20) / std::max(cpus, 4u), u64{32} << 20); }
+/// Each vCPU has a cache of its own; many share a reasonable sum. It costs memory only as it is filled, but
+/// then, with what is known about each translation, twice its size.
+u64 cache_bytes(u64 ram_bytes, unsigned cpus) {
+    constexpr u64 least = u64{32} << 20, usual = u64{128} << 20, sum = u64{512} << 20;
+    return std::clamp(std::max(usual, ram_bytes / 8), least, std::max(least, sum / cpus));
+}
 
 }  // namespace
 
@@ -30,7 +34,8 @@ EngineResult choose_engine(const MachineConfig& config, Vcpu& vcpu, monitor::Cod
         return std::unexpected(ready.error());
     if (config.lockstep) return monitor::LockstepEngine::create(vcpu, {}, coherence);
     if (config.mode != Mode::interpret)
-        return monitor::TranslatorEngine::create(vcpu, {.cache_bytes = cache_bytes(config.cpus)}, coherence);
+        return monitor::TranslatorEngine::create(
+            vcpu, {.cache_bytes = cache_bytes(config.memory_bytes, config.cpus)}, coherence);
     return std::make_unique<monitor::InterpreterEngine>(vcpu);
 }
 

@@ -41,14 +41,15 @@ void TranslationCache::publish(Block& block) {
     register_on(block.key.page, block);
     if (block.second_page && block.second_page != block.key.page) register_on(block.second_page, block);
     if (!block.movable) return;
-    const BlockKey place = place_of(block.key);
-    movable_[movable_bucket(place)] = {place, &block};
+    const u64 hash = movable_hash(block.key);
+    movable_[movable_bucket(hash)] = {hash, &block};
 }
 
 const Block* TranslationCache::elsewhere(const BlockKey& key) const {
-    const BlockKey place = place_of(key);
-    const Movable& known = movable_[movable_bucket(place)];
-    return known.place == place && known.block && known.block->valid ? known.block : nullptr;
+    const u64 hash = movable_hash(key);
+    const Movable& known = movable_[movable_bucket(hash)];
+    if (known.hash != hash || !known.block || !known.block->valid) return nullptr;
+    return place_of(known.block->key) == place_of(key) ? known.block : nullptr;
 }
 
 Block& TranslationCache::copy(const Block& donor, const BlockKey& key) {

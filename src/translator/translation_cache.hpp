@@ -110,9 +110,10 @@ class TranslationCache {
     [[nodiscard]] static BlockKey place_of(const BlockKey& key) {
         return {key.rip & ~page_mask, key.page, key.mode};
     }
-    [[nodiscard]] static unsigned movable_bucket(const BlockKey& place) {
-        return static_cast<unsigned>(BlockKeyHash{}(place)*0x9e3779b97f4a7c15 >> 40) & (movable_count - 1);
+    [[nodiscard]] static u64 movable_hash(const BlockKey& key) {
+        return BlockKeyHash{}(place_of(key)) * 0x9e3779b97f4a7c15;
     }
+    [[nodiscard]] static unsigned movable_bucket(u64 hash) { return hash >> 40 & (movable_count - 1); }
     static constexpr unsigned crossing_buckets = 1024;
     [[nodiscard]] static unsigned crossing_bucket(u64 rip) {
         return rip >> page_shift & (crossing_buckets - 1);
@@ -135,7 +136,7 @@ class TranslationCache {
     std::vector<Block*> buckets_;
     std::array<Link*, crossing_buckets> crossings_{};  // connected ones, and some that were
     struct Movable {
-        BlockKey place;  // with the offset on the page for RIP
+        u64 hash = 0;  // of the place: most look-ups end here, without a look at the block
         Block* block = nullptr;
     };
     std::vector<Movable> movable_{movable_count};  // direct-mapped; some are not valid any more

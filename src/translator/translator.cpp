@@ -255,11 +255,12 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
     block.lines = guest.lines;
     block.second_page = second_page;
     block.second_lines = guest.second_lines;
-    asmjit::CodeHolder code;
     const u32 base = cache_->next_code();
+    asmjit::CodeHolder& code = code_holder_;
+    code.reset(asmjit::ResetPolicy::kSoft);
     code.init(asmjit::Environment::host(), host_code(base));
-    jit::Assembler assembler(&code);
-    BlockEmitter e(assembler, stubs_, cache_->table, block, base, options_.chain);
+    code.attach(&assembler_);
+    BlockEmitter e(assembler_, stubs_, cache_->table, block, base, options_.chain);
     e.begin_block(guest.instructions.front().live_before() & x86::flags::status);
     for (const GuestInstruction& g : guest.instructions) {
         e.begin_instruction(g);

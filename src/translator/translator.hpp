@@ -150,6 +150,8 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     u64 last_tag_ = 0;
     u64 address_space_ = 0;
 
+    asmjit::CodeHolder code_holder_;  // of one translation after the other, for their buffers
+    translator::jit::Assembler assembler_;
     translator::DecodeCache decode_cache_{vcpu_.model.features()};
     std::vector<u8> heat_;  // how often places were interpreted, by hash of RIP
     std::vector<u64> fallbacks_by_mnemonic_;
