@@ -1,4 +1,5 @@
-// A fuzzer's bytes, taken apart. Where they are used up, zeros follow.
+// A fuzzer's bytes, taken apart. Where they are used up, zeros follow. One part a statement: compilers differ
+// in which argument of a call comes first, and an input must mean the same in all builds.
 #pragma once
 
 #include "base/integers.hpp"

@@ -70,7 +70,9 @@ class WaitingStore final : public bus::BlockStore {
 struct FakeLink final : bus::NetworkLink {
     void connect(bus::NetworkCard& c) override { card = &c; }
     bool send(std::span<const std::byte> frame) override {
-        if (frame.size() < bus::ethernet_header_bytes || frame.size() > bus::ethernet_frame_max)
+        const bool is_long = frame.size() > bus::ethernet_frame_max;
+        if (frame.size() < bus::ethernet_header_bytes || frame.size() > bus::long_frame_max ||
+            (is_long && !bus::TcpFrame::parse(frame)))
             fuzz::fail("an impossible frame");
         return !full;
     }
@@ -176,13 +178,23 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
             }
             case 4:
             case 5: (void)bench.store.finish_one(static_cast<bus::BlockStatus>(what >> 6 & 1)); break;
-            case 6: bench.write(input.below(0x4000), width, input.take<u32>()); break;
-            case 7: (void)bench.read(input.below(0x4000), width); break;
-            case 8:
-                bench.device->write_configuration(input.take<u8>(), 1u << (what >> 6 & 1), input.take<u32>());
+            case 6: {
+                const u64 offset = input.below(0x4000);
+                bench.write(offset, width, input.take<u32>());
                 break;
+            }
+            case 7: (void)bench.read(input.below(0x4000), width); break;
+            case 8: {
+                const u8 offset = input.take<u8>();
+                bench.device->write_configuration(offset, 1u << (what >> 6 & 1), input.take<u32>());
+                break;
+            }
             case 9: (void)bench.device->read_configuration(input.take<u8>(), 1u << (what >> 6 & 1)); break;
-            case 10: bench.write(input.below(0x40), width, input.take<u16>()); break;  // the common registers
+            case 10: {  // the common registers
+                const u64 offset = input.below(0x40);
+                bench.write(offset, width, input.take<u16>());
+                break;
+            }
             case 11: bench.ring.set_flags(input.take<u8>()); break;
             case 12: {
                 // What is in flight is waited for, so it must be able to end.

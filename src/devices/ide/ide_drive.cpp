@@ -186,6 +186,7 @@ void IdeDrive::write_data(u16 value) {
         status_ = idle_status();
         const std::vector<std::byte> packet = std::move(buffer_);
         buffer_.clear();
+        position_ = block_end_ = 0;
         return packet_received(packet);
     }
     if (position_ == buffer_.size())

@@ -97,7 +97,8 @@ bool VirtioNet::take_frame(virtio::Transport& transport, const virtio::Chain& ch
     const Header header = std::bit_cast<Header>(bytes);
     const bool completed =
         !(header.flags & virtio_net::flag_needs_checksum) || complete_checksum(header, next_);
-    const bool fits = next_.size() <= bus::ethernet_frame_max || header.gso_type != virtio_net::gso_none;
+    const bool fits = next_.size() <= bus::ethernet_frame_max ||
+                      (header.gso_type != virtio_net::gso_none && bus::TcpFrame::parse(next_));
     if (!completed || !fits) next_.clear();
     return true;
 }

@@ -390,6 +390,16 @@ TEST_F(IdeTest, CdromAnnouncesItselfOnce) {
     EXPECT_EQ(sense_key(), 0);
 }
 
+TEST_F(IdeTest, RestoresAfterAPacketWithoutData) {
+    for (int i = 0; i < 2; i++) {
+        packet({packet::test_unit_ready});
+        finish(secondary);
+        replace_by_restored();
+    }
+    packet({packet::test_unit_ready});
+    EXPECT_FALSE(finish(secondary) & status::error);
+}
+
 TEST_F(IdeTest, CdromReadsByPioInBlocksAsLargeAsTheHostWants) {
     sense_key();
     const std::vector<std::byte> expected(disc.bytes.begin() + 5 * 2048, disc.bytes.begin() + 45 * 2048);
