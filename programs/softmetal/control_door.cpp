@@ -1,5 +1,6 @@
 #include "control_door.hpp"
 
+#include "base/little_endian.hpp"
 #include "host/byte_socket.hpp"
 #include "host/child_process.hpp"
 
@@ -79,12 +80,12 @@ void ControlDoor::answer(std::span<const u8> request, host::ControlSocket conver
             return;
         case ControlRequest::set_memory: {
             if (request.size() != 1 + sizeof(u64)) return;
-            u64 bytes = 0;
-            for (unsigned i = 0; i < sizeof bytes; ++i) bytes |= u64{request[1 + i]} << (8 * i);
-            if (machine_.set_memory(bytes)) [[maybe_unused]]
+            if (machine_.set_memory(from_little_endian<u64>(request.subspan<1, sizeof(u64)>())))
+                [[maybe_unused]]
                 const auto sent = conversation.send(kind);
             return;
         }
+        case ControlRequest::report_memory: return machine_.report_memory(std::move(conversation));
     }
 }
 

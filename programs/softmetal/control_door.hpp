@@ -27,6 +27,8 @@ class ControlDoor {
     struct Machine {
         std::function<Result<display::ScreenViewer>()> attach_viewer;
         std::function<Result<>(u64 bytes)> set_memory;
+        /// Answers when the machine has.
+        std::function<void(host::ControlSocket conversation)> report_memory;
     };
     [[nodiscard]] static Result<std::unique_ptr<ControlDoor>> create(
         host::EventLoop& loop, std::unique_ptr<host::ListeningSocket> listener, Machine machine);

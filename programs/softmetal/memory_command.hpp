@@ -2,13 +2,14 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 namespace softmetal {
 
 struct MemoryOptions {
-    std::string size;
-    std::string control;  // the machine's socket; empty: the only machine there is
+    std::optional<std::string> size;  // none: show what there is
+    std::string control;              // the machine's socket; empty: the only machine there is
 };
 
 /// Adds the subcommand, which fills `options`; both must outlive the parsing.

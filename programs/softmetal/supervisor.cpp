@@ -71,12 +71,15 @@ Result<> Supervisor::open_vnc_door(std::unique_ptr<host::ListeningSocket> listen
 }
 
 Result<> Supervisor::open_control_door(std::unique_ptr<host::ListeningSocket> listener) {
-    auto door = ControlDoor::create(*loop_, std::move(listener),
-                                    {.attach_viewer = [this] { return attach_viewer(); },
-                                     .set_memory = [this](u64 bytes) -> Result<> {
-                                         if (!control_ || process_over_) return fail("no machine runs");
-                                         return control_->send(machine::encode_memory_target(bytes));
-                                     }});
+    auto door = ControlDoor::create(
+        *loop_, std::move(listener),
+        {.attach_viewer = [this] { return attach_viewer(); },
+         .set_memory = [this](u64 bytes) -> Result<> {
+             if (!control_ || process_over_) return fail("no machine runs");
+             return control_->send(machine::encode_memory_target(bytes));
+         },
+         .report_memory =
+             [this](host::ControlSocket conversation) { ask_for_memory_status(std::move(conversation)); }});
     if (!door) return std::unexpected(door.error());
     control_door_ = std::move(*door);
     return {};
@@ -101,6 +104,7 @@ Result<LifeEnd> Supervisor::run(const machine::StartRequest& request, const std:
     if (last_picture_) [[maybe_unused]]
         const auto received = last_picture_->receive();
     deadline_->disarm();
+    memory_conversations_.clear();
     control_watch_.reset();
     control_.reset();
     child_.reset();
@@ -168,9 +172,26 @@ Result<display::ScreenViewer> Supervisor::attach_viewer() {
     return std::move(link->first);
 }
 
+void Supervisor::ask_for_memory_status(host::ControlSocket conversation) {
+    constexpr std::size_t most_conversations = 16;
+    if (!control_ || process_over_ || memory_conversations_.size() >= most_conversations) return;
+    if (control_->send(encode(machine::Command::report_memory)))
+        memory_conversations_.push_back(std::move(conversation));
+}
+
+void Supervisor::tell_memory_status(const machine::MemoryStatus& status) {
+    std::vector<u8> answer = encode(status);
+    answer.insert(answer.begin(), static_cast<u8>(display::ControlRequest::report_memory));
+    for (host::ControlSocket& conversation : memory_conversations_)
+        [[maybe_unused]] const auto sent = conversation.send(answer);
+    memory_conversations_.clear();
+}
+
 void Supervisor::on_control() {
     auto received = control_->receive();
     if (received && *received && !end_.report) {
+        if (const auto status = machine::decode_memory_status((*received)->bytes))
+            return tell_memory_status(*status);
         end_.report = machine::decode_end_report((*received)->bytes);
         if (end_.report) return;
     }

@@ -82,6 +82,8 @@ class Supervisor {
     void suspend();
     void send(machine::Command command);
     [[nodiscard]] Result<display::ScreenViewer> attach_viewer();
+    void ask_for_memory_status(host::ControlSocket conversation);
+    void tell_memory_status(const machine::MemoryStatus& status);
     void stop_machine();
     void check_over();
 
@@ -96,6 +98,7 @@ class Supervisor {
     std::vector<int> cables_;  // of all network cards, in order
     std::unique_ptr<VncDoor> vnc_door_;
     std::unique_ptr<ControlDoor> control_door_;
+    std::vector<host::ControlSocket> memory_conversations_;  // that wait for the machine's answer
     struct LineEnd {
         host::UniqueFd file;
         std::unique_ptr<SerialDoor> door;  // one of the two

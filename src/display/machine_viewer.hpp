@@ -17,7 +17,8 @@ namespace softmetal::display {
 enum class ControlRequest : u8 {
     view_screen =
         's',  // the answer has the descriptors of a viewer's socket and its surface (screen_link.hpp)
-    set_memory = 'm',  // with eight bytes, lowest first: how much of its memory the guest is to do with
+    set_memory = 'm',     // with eight bytes, lowest first: how much of its memory the guest is to do with
+    report_memory = 'r',  // the answer goes on with the machine's MemoryStatus (vm_process/protocol.hpp)
 };
 
 /// Where running machines' sockets are; none without $XDG_RUNTIME_DIR.

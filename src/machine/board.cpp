@@ -368,6 +368,25 @@ void Board::set_memory_target(u64 bytes) {
     parts_->pci->balloon().set_target(all - std::min(bytes, all));
 }
 
+MemoryStatus Board::memory_status() const {
+    const devices::VirtioBalloon& balloon = parts_->pci->balloon();
+    const devices::VirtioBalloon::Statistics guest = balloon.statistics();
+    const u64 all = parts_->memory->ram_bytes();
+    return {.ram = all,
+            .target = all - balloon.target(),
+            .balloon = balloon.size(),
+            .reclaimed = balloon.reclaimed(),
+            .guest_total = guest.total,
+            .guest_available = guest.available,
+            .guest_free = guest.free};
+}
+
+bool Board::ask_guest_about_memory(std::function<void()> answered) {
+    devices::VirtioBalloon& balloon = parts_->pci->balloon();
+    balloon.on_statistics(std::move(answered));
+    return balloon.ask_for_statistics();
+}
+
 void Board::press_power_button() { parts_->acpi_pm->press_power_button(); }
 
 Result<> Board::install_firmware(std::span<const std::byte> image) {

@@ -28,7 +28,10 @@ class Board {
     [[nodiscard]] GuestMemory& memory();
     [[nodiscard]] std::vector<std::unique_ptr<Vcpu>>& vcpus();
     void press_power_button();
+    // As Machine has them.
     void set_memory_target(u64 bytes);
+    [[nodiscard]] MemoryStatus memory_status() const;
+    [[nodiscard]] bool ask_guest_about_memory(std::function<void()> answered);
     [[nodiscard]] bus::Screen& screen();
     [[nodiscard]] bus::InputSink& input();
 

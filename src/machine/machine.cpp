@@ -194,6 +194,11 @@ bus::InputSink& Machine::input() { return parts_->board->input(); }
 void Machine::press_power_button() { parts_->board->press_power_button(); }
 void Machine::set_memory_target(u64 bytes) { parts_->board->set_memory_target(bytes); }
 
+MemoryStatus Machine::memory_status() const { return parts_->board->memory_status(); }
+bool Machine::ask_guest_about_memory(std::function<void()> answered) {
+    return parts_->board->ask_guest_about_memory(std::move(answered));
+}
+
 nlohmann::json Machine::statistics() const {
     Counters total;
     nlohmann::json cpus = nlohmann::json::array();

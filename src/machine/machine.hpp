@@ -86,6 +86,17 @@ struct MachineResources {
     std::vector<FirmwareFile> firmware_files = {};
 };
 
+/// In bytes.
+struct MemoryStatus {
+    u64 ram = 0;        // of the machine
+    u64 target = 0;     // what the guest is to do with
+    u64 balloon = 0;    // what it says to have handed over
+    u64 reclaimed = 0;  // what it has given back since the machine began, handed over or reported free
+    /// As the guest says; absent where it does not.
+    std::optional<u64> guest_total = {}, guest_available = {}, guest_free = {};
+    bool operator==(const MemoryStatus&) const = default;
+};
+
 enum class EndReason { power_off, reset, guest_exit, triple_fault, stopped, internal_error };
 
 [[nodiscard]] std::string_view to_string(EndReason reason);
@@ -117,6 +128,11 @@ class Machine {
     /// How much of its memory the guest is to do with: it is asked for the rest, which the host gets back as
     /// far as the guest obliges. Any thread.
     void set_memory_target(u64 bytes);
+
+    [[nodiscard]] MemoryStatus memory_status() const;
+    /// The guest is to say anew what it has; false where it has no driver that could. `answered` is called on
+    /// one of the guest's threads, and may do no more than tell another.
+    [[nodiscard]] bool ask_guest_about_memory(std::function<void()> answered);
 
     /// What the display adapter shows, and where keys and pointer go. Any thread; also after run().
     [[nodiscard]] bus::Screen& screen();

@@ -110,6 +110,7 @@ struct Bench : devices::testing::VirtioBench {
     FakeLink link;
     FakeStream stream;
     FakeReclaim reclaim;
+    VirtioBalloon* balloon = nullptr;
     ~Bench() { clear(); }
     /// As after its construction, which takes a while.
     void clear() {
@@ -127,7 +128,11 @@ struct Bench : devices::testing::VirtioBench {
 std::unique_ptr<virtio::Model> model(Bench& bench, Kind kind) {
     if (kind == Kind::block) return std::make_unique<VirtioBlock>(bench.store, "disk");
     if (kind == Kind::network) return std::make_unique<VirtioNet>(bench.link, MacAddress{2, 0, 0, 0, 0, 1});
-    if (kind == Kind::balloon) return std::make_unique<VirtioBalloon>(bench.reclaim);
+    if (kind == Kind::balloon) {
+        auto balloon = std::make_unique<VirtioBalloon>(bench.reclaim);
+        bench.balloon = balloon.get();
+        return balloon;
+    }
     if (kind == Kind::console) return std::make_unique<VirtioConsole>(bench.stream);
     return std::make_unique<VirtioRng>(
         [](std::span<std::byte> into) { std::ranges::fill(into, std::byte{7}); });
@@ -151,6 +156,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         bench.accept((begin & 4 ? bench.offered_features() : 0) | virtio::feature::version_1);
         bench.ring.size = 8;
         bench.set_queue();
+        if (kind == Kind::balloon) bench.set_queue(virtio_balloon::statistics_queue, bench.ring);
         if (kind == Kind::network || kind == Kind::console)
             bench.set_queue(1, bench.ring);  // frames go round
         bench.set_status(15);
@@ -214,6 +220,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                     bench.stream.room = what & 64 ? 0 : 100;
                     bench.stream.waiting = what & 128 ? 5000 : 0;
                     (what & 16 ? bench.stream.readable : bench.stream.writable)();
+                }
+                if (kind == Kind::balloon) {
+                    static_cast<void>(bench.balloon->ask_for_statistics());
+                    bench.notify(virtio_balloon::statistics_queue);
                 }
                 if (!bench.link.card) break;
                 bench.link.full = what & 64;

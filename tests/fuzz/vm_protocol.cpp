@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
             again->descriptor_count() != request->descriptor_count())
             fuzz::fail("a start request changes on its way");
     }
+    if (const auto status = decode_memory_status(bytes))
+        if (decode_memory_status(encode(*status)) != status) fuzz::fail("a memory status changes on its way");
     constexpr std::size_t limit = 4096;
     if (const auto report = decode_end_report(bytes)) {
         const auto encoded = encode(*report, limit);

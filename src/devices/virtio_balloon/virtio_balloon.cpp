@@ -1,10 +1,12 @@
 #include "devices/virtio_balloon/virtio_balloon.hpp"
 
+#include "base/little_endian.hpp"
 #include "devices/state_reader.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <utility>
 
 namespace softmetal::devices {
 
@@ -16,7 +18,58 @@ void VirtioBalloon::set_target(u64 bytes) {
     transport_->configuration_changed();
 }
 
-u64 VirtioBalloon::features() const { return feature::deflate_on_oom | feature::reporting; }
+u64 VirtioBalloon::features() const {
+    return feature::statistics | feature::deflate_on_oom | feature::reporting;
+}
+
+VirtioBalloon::Statistics VirtioBalloon::statistics() const {
+    const std::lock_guard lock(transport_->mutex());
+    return statistics_;
+}
+
+void VirtioBalloon::on_statistics(std::function<void()> callback) {
+    const std::lock_guard lock(transport_->mutex());
+    statistics_arrived_ = std::move(callback);
+}
+
+/// The driver leaves a buffer in the queue, and fills it anew when it is given back (ch. 5.5.6.3).
+bool VirtioBalloon::ask_for_statistics() {
+    const std::lock_guard lock(transport_->mutex());
+    if (!transport_->running() || !(transport_->accepted_features() & feature::statistics)) return false;
+    statistics_awaited_ = true;
+    if (const auto chain = transport_->pop(statistics_queue))
+        transport_->complete(statistics_queue, chain->head, 0);
+    return true;
+}
+
+/// The buffer stays in the queue until it is asked for.
+void VirtioBalloon::read_statistics(virtio::Transport& transport) {
+    const auto chain = transport.pop(statistics_queue);
+    if (!chain) return;
+    std::array<u8, 64 * statistic_bytes> bytes;
+    const u64 count = std::min<u64>(virtio::total_length(chain->readable), bytes.size()) / statistic_bytes;
+    const auto filled = std::span(bytes).first(count * statistic_bytes);
+    if (!virtio::gather(transport.memory(), chain->readable, 0, std::as_writable_bytes(filled)))
+        return transport.stop();
+    statistics_ = {};
+    for (auto rest = std::span<const u8>(filled); !rest.empty(); rest = rest.subspan(statistic_bytes)) {
+        const u64 value = from_little_endian<u64>(rest.subspan<2, 8>());
+        switch (from_little_endian<u16>(rest.first<2>())) {
+            case statistic::free_memory: statistics_.free = value; break;
+            case statistic::total_memory: statistics_.total = value; break;
+            case statistic::available_memory: statistics_.available = value; break;
+            default: break;
+        }
+    }
+    transport.put_back(statistics_queue, 1);
+    if (std::exchange(statistics_awaited_, false) && statistics_arrived_) statistics_arrived_();
+}
+
+void VirtioBalloon::reset() {
+    actual_pages_ = 0;
+    statistics_ = {};
+    statistics_awaited_ = false;
+}
 
 std::vector<u8> VirtioBalloon::configuration() const {
     const auto bytes =
@@ -29,7 +82,9 @@ void VirtioBalloon::write_configuration(u64 offset, unsigned width, u64 value) {
 }
 
 void VirtioBalloon::process(virtio::Transport& transport, unsigned queue) {
-    const bool reports = queue == reporting_queue || queue == reporting_queue_of_linux;
+    const u64 accepted = transport.accepted_features();
+    if (queue == statistics_queue && accepted & feature::statistics) return read_statistics(transport);
+    const bool reports = queue == reporting_queue || queue == linux_reporting_queue(accepted);
     for (unsigned i = 0; i < queue_size; ++i) {
         const auto chain = transport.pop(queue);
         if (!chain) return;

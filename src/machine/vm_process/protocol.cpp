@@ -1,7 +1,10 @@
 #include "machine/vm_process/protocol.hpp"
 
 #include "base/json_message.hpp"
+#include "base/little_endian.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 namespace softmetal::machine {
@@ -139,26 +142,54 @@ std::vector<u8> encode(Command command) { return {static_cast<u8>(command)}; }
 
 std::optional<Command> decode_command(std::span<const u8> bytes) {
     if (bytes.size() != 1 || bytes[0] < static_cast<u8>(Command::stop) ||
-        bytes[0] > static_cast<u8>(Command::attach_viewer))
+        bytes[0] > static_cast<u8>(Command::report_memory))
         return std::nullopt;
     return static_cast<Command>(bytes[0]);
 }
 
 namespace {
-constexpr u8 memory_target = static_cast<u8>(Command::attach_viewer) + 1;
+constexpr u8 memory_target = static_cast<u8>(Command::report_memory) + 1;
 }
 
 std::vector<u8> encode_memory_target(u64 bytes) {
     std::vector<u8> message{memory_target};
-    for (unsigned i = 0; i < sizeof bytes; ++i) message.push_back(static_cast<u8>(bytes >> (8 * i)));
+    std::ranges::copy(to_little_endian(bytes), std::back_inserter(message));
     return message;
 }
 
 std::optional<u64> decode_memory_target(std::span<const u8> bytes) {
     if (bytes.size() != 1 + sizeof(u64) || bytes[0] != memory_target) return std::nullopt;
-    u64 target = 0;
-    for (unsigned i = 0; i < sizeof target; ++i) target |= u64{bytes[1 + i]} << (8 * i);
-    return target;
+    return from_little_endian<u64>(bytes.subspan<1, sizeof(u64)>());
+}
+
+std::vector<u8> encode(const MemoryStatus& status) {
+    const auto said = [](const std::optional<u64>& number) { return number ? json(*number) : json(nullptr); };
+    return write_text({{"memory",
+                        {{"ram", status.ram},
+                         {"target", status.target},
+                         {"balloon", status.balloon},
+                         {"reclaimed", status.reclaimed},
+                         {"guest_total", said(status.guest_total)},
+                         {"guest_available", said(status.guest_available)},
+                         {"guest_free", said(status.guest_free)}}}});
+}
+
+std::optional<MemoryStatus> decode_memory_status(std::span<const u8> bytes) {
+    return checked_read<MemoryStatus>([&] {
+        const json message = json_message::parse_text(bytes);
+        const json& memory = message.at("memory");
+        const auto said = [&](const char* name) {
+            const json& number = memory.at(name);
+            return number.is_null() ? std::optional<u64>() : natural(number);
+        };
+        return MemoryStatus{.ram = natural(memory.at("ram")),
+                            .target = natural(memory.at("target")),
+                            .balloon = natural(memory.at("balloon")),
+                            .reclaimed = natural(memory.at("reclaimed")),
+                            .guest_total = said("guest_total"),
+                            .guest_available = said("guest_available"),
+                            .guest_free = said("guest_free")};
+    });
 }
 
 std::vector<u8> encode(const EndReport& report, std::size_t maximum_bytes) {

@@ -1,7 +1,8 @@
 // What the trusted parent and the jailed VM process say to each other over the control socket.
 //
 // parent -> VM process: one StartRequest with descriptors, then Commands.
-// VM process -> parent: one EndReport. The parent takes it for a guest's words: checked, never believed.
+// VM process -> parent: a MemoryStatus for each report_memory, and one EndReport. The parent takes it for a
+// guest's words: checked, never believed.
 #pragma once
 
 #include "machine/machine.hpp"
@@ -61,7 +62,13 @@ struct StartRequest {
 
 /// attach_debugger comes with the descriptor of a socket on which a debugger speaks GDB's remote protocol;
 /// attach_viewer with those of a socket and a surface (display/screen_link.hpp).
-enum class Command : u8 { stop = 1, press_power_button = 2, attach_debugger = 3, attach_viewer = 4 };
+enum class Command : u8 {
+    stop = 1,
+    press_power_button = 2,
+    attach_debugger = 3,
+    attach_viewer = 4,
+    report_memory = 5
+};
 
 struct EndReport {
     /// `rejected`: the machine could not be built from what the user gave. `host_failed`: nor from what the
@@ -78,6 +85,7 @@ struct EndReport {
 
 [[nodiscard]] std::vector<u8> encode(const StartRequest& request);
 [[nodiscard]] std::vector<u8> encode(Command command);
+[[nodiscard]] std::vector<u8> encode(const MemoryStatus& status);
 /// Leaves the statistics of single processors, or all, out where the message would otherwise be longer than
 /// `maximum_bytes`.
 [[nodiscard]] std::vector<u8> encode(const EndReport& report, std::size_t maximum_bytes);
@@ -88,6 +96,7 @@ struct EndReport {
 /// How many bytes of its memory the guest is to do with.
 [[nodiscard]] std::vector<u8> encode_memory_target(u64 bytes);
 [[nodiscard]] std::optional<u64> decode_memory_target(std::span<const u8> bytes);
+[[nodiscard]] std::optional<MemoryStatus> decode_memory_status(std::span<const u8> bytes);
 [[nodiscard]] std::optional<EndReport> decode_end_report(std::span<const u8> bytes);
 
 }  // namespace softmetal::machine

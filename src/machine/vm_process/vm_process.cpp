@@ -3,6 +3,7 @@
 #include "host/event_loop.hpp"
 #include "host/input_file.hpp"
 #include "host/jail.hpp"
+#include "host/monotonic_time.hpp"
 #include "host/process_exit.hpp"
 #include "host/random.hpp"
 #include "host/thread_role.hpp"
@@ -19,11 +20,13 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <thread>
+#include <utility>
 
 namespace softmetal::machine {
 namespace {
 
 constexpr int parent_is_gone = 1;
+constexpr u64 time_to_answer = 1'000'000'000;  // nanoseconds that a guest has to say what memory it has
 
 struct Order {
     StartRequest request;
@@ -91,6 +94,7 @@ class VmProcess {
         auto watch = loop_->watch(control_.fd(), {.read = true}, [this](host::Readiness) { obey(); });
         if (!watch) return std::unexpected(watch.error());
         control_watch_ = std::move(*watch);
+        memory_deadline_ = loop_->create_timer([this] { send_memory_report(); });
         auto jailed = host::enter_jail();
         if (!jailed) return std::unexpected(jailed.error());
         refused_defences_ = std::move(jailed->refused);
@@ -200,6 +204,7 @@ class VmProcess {
             return machine_->set_memory_target(*bytes);
         const auto command = decode_command((*received)->bytes);
         if (command == Command::press_power_button) return machine_->press_power_button();
+        if (command == Command::report_memory) return report_memory();
         if (command == Command::attach_debugger && gdb_ && (*received)->descriptors.size() == 1)
             return gdb_->connect(std::move((*received)->descriptors.front()));
         if (command == Command::attach_viewer && (*received)->descriptors.size() == 2)
@@ -212,6 +217,20 @@ class VmProcess {
         }
     }
 
+    /// Once the guest has said what it has, or should have.
+    void report_memory() {
+        memory_report_due_ = true;
+        const auto answered = [this] { loop_->post([this] { send_memory_report(); }); };
+        if (!machine_->ask_guest_about_memory(answered)) return send_memory_report();
+        memory_deadline_->arm(host::monotonic_nanoseconds() + time_to_answer);
+    }
+
+    void send_memory_report() {
+        if (!std::exchange(memory_report_due_, false)) return;
+        memory_deadline_->disarm();
+        if (!control_.send(encode(machine_->memory_status()))) host::exit_now(parent_is_gone);
+    }
+
     host::ControlSocket& control_;
     Order order_;
     std::vector<std::string> refused_defences_, failures_;
@@ -221,6 +240,8 @@ class VmProcess {
     std::vector<std::unique_ptr<SocketByteStream>> serial_sockets_;
     std::vector<std::unique_ptr<LogFile>> serial_files_;
     std::unique_ptr<host::EventLoop::Watch> control_watch_;
+    std::unique_ptr<host::EventLoop::Timer> memory_deadline_;
+    bool memory_report_due_ = false;
     std::unique_ptr<LogFile> debug_console_;
     std::unique_ptr<OpenDisks> disks_;
     std::vector<std::unique_ptr<network::SocketLink>> network_links_;

@@ -36,7 +36,7 @@ struct VirtioBalloonTest : ::testing::Test, testing::VirtioBench {
         plug(model());
         accept(feature::reporting | feature::deflate_on_oom | virtio::feature::version_1);
         set_queue(inflate_queue, ring);
-        set_queue(reporting_queue_of_linux, reports);
+        set_queue(linux_reporting_queue(0), reports);
         set_status(15);
         ASSERT_EQ(status(), 15);
     }
@@ -71,7 +71,7 @@ TEST_F(VirtioBalloonTest, PageNumbersReachBeyondFourGib) {
 TEST_F(VirtioBalloonTest, ReportedMemoryGoesBackAsItIs) {
     reports.describe(0, {.address = 0x400000, .length = 0x200000, .flags = write_flag});
     reports.offer(0);
-    notify(reporting_queue_of_linux);
+    notify(linux_reporting_queue(0));
     EXPECT_THAT(host.given, ElementsAre(Pair(0x400000, 0x200000)));
     EXPECT_EQ(reports.next_used(), (std::pair<u32, u32>{0, 0}));
 }
@@ -106,6 +106,93 @@ TEST_F(VirtioBalloonTest, ResetKeepsTheTargetAndForgetsTheRest) {
     EXPECT_EQ(configuration(4), 0u);
 }
 
+struct BalloonStatisticsTest : VirtioBalloonTest {
+    testing::TestRing statistics{.ram = ram, .descriptors = 0x15000, .driver = 0x17000, .device = 0x18000};
+    unsigned arrivals = 0;
+
+    void SetUp() override {
+        plug(model());
+        accept(feature::reporting | feature::statistics | virtio::feature::version_1);
+        set_queue(inflate_queue, ring);
+        set_queue(statistics_queue, statistics);
+        set_queue(linux_reporting_queue(feature::statistics), reports);
+        balloon->on_statistics([this] { arrivals++; });
+        set_status(15);
+    }
+    void say(std::initializer_list<std::pair<u16, u64>> numbers, u32 more_bytes = 0) {
+        const u64 at = 0x200000;
+        statistics.describe(0, {.address = at, .length = static_cast<u32>(10 * numbers.size()) + more_bytes});
+        for (u64 to = at; const auto& [tag, value] : numbers) {
+            ram.put(to, tag);
+            ram.put(to + 2, value);
+            to += 10;
+        }
+        statistics.offer(0);
+        notify(statistics_queue);
+    }
+};
+
+TEST_F(BalloonStatisticsTest, TheBufferComesBackWhenItIsAskedFor) {
+    say({{statistic::total_memory, 0x4000'0000}, {0, 1}, {statistic::free_memory, 5}, {0xffff, 2}});
+    EXPECT_EQ(balloon->statistics().total, 0x4000'0000u);
+    EXPECT_EQ(balloon->statistics().free, 5u);
+    EXPECT_FALSE(balloon->statistics().available);
+    EXPECT_FALSE(statistics.next_used()) << "the driver is not to say it again and again";
+    EXPECT_EQ(arrivals, 0u);
+
+    EXPECT_TRUE(balloon->ask_for_statistics());
+    EXPECT_EQ(statistics.next_used(), (std::pair<u32, u32>{0, 0}));
+    EXPECT_TRUE(balloon->ask_for_statistics());  // while the driver has the buffer
+    EXPECT_EQ(arrivals, 0u);
+    say({{statistic::available_memory, 77}});
+    EXPECT_EQ(arrivals, 1u);
+    EXPECT_EQ(balloon->statistics().available, 77u);
+    EXPECT_FALSE(balloon->statistics().total);
+    notify(statistics_queue);  // for nothing
+    EXPECT_EQ(arrivals, 1u);
+}
+
+TEST_F(BalloonStatisticsTest, OddBuffersAreReadAsFarAsTheyGo) {
+    say({{statistic::free_memory, 9}}, 9);
+    EXPECT_EQ(balloon->statistics().free, 9u);
+    statistics.describe(0, {.address = 0x7fff'0000, .length = 10});
+    EXPECT_TRUE(balloon->ask_for_statistics());
+    statistics.offer(0);
+    notify(statistics_queue);
+    EXPECT_EQ(status() & virtio::status::needs_reset, virtio::status::needs_reset);
+    EXPECT_FALSE(balloon->ask_for_statistics());
+}
+
+TEST_F(BalloonStatisticsTest, ReportsAreInTheNextQueue) {
+    reports.describe(0, {.address = 0x400000, .length = 0x200000, .flags = write_flag});
+    reports.offer(0);
+    notify(3);
+    EXPECT_THAT(host.given, ElementsAre(Pair(0x400000, 0x200000)));
+}
+
+TEST_F(BalloonStatisticsTest, WithoutADriverNobodyIsAsked) {
+    say({{statistic::free_memory, 9}});
+    set_status(0);
+    EXPECT_FALSE(balloon->ask_for_statistics());
+    EXPECT_FALSE(balloon->statistics().free);
+}
+
+TEST_F(BalloonStatisticsTest, SaveAndRestoreWithABufferInTheQueue) {
+    say({{statistic::free_memory, 9}});
+    const bus::SavedState saved = device->save();
+    device.reset();
+    auto restored = virtio::VirtioPci::restore(surroundings(), model(), saved);
+    ASSERT_TRUE(restored) << restored.error().message;
+    device = std::move(*restored);
+    EXPECT_EQ(device->save().fields, saved.fields);
+    balloon->on_statistics([this] { arrivals++; });
+    EXPECT_TRUE(balloon->ask_for_statistics());
+    EXPECT_EQ(statistics.next_used(), (std::pair<u32, u32>{0, 0}));
+    say({{statistic::free_memory, 10}});
+    EXPECT_EQ(arrivals, 1u);
+    EXPECT_EQ(balloon->statistics().free, 10u);
+}
+
 TEST_F(VirtioBalloonTest, SaveAndRestoreInTheMiddleOfWork) {
     balloon->set_target(1 << 20);
     write(virtio::pci_transport::device_offset + actual_pages_offset, 4, 7);
@@ -119,7 +206,7 @@ TEST_F(VirtioBalloonTest, SaveAndRestoreInTheMiddleOfWork) {
     EXPECT_EQ(device->save().fields, saved.fields);
     EXPECT_EQ(configuration(0), 0x100u);
     EXPECT_EQ(configuration(4), 7u);
-    notify(reporting_queue_of_linux);
+    notify(linux_reporting_queue(0));
     EXPECT_THAT(host.given, ElementsAre(Pair(0x600000, 0x1000)));
     balloon->set_target(0);
     EXPECT_EQ(isr() & 2, 2) << "it knows its transport";

@@ -72,6 +72,25 @@ TEST(Protocol, MemoryTargetsArriveAsTheyWereSent) {
     EXPECT_FALSE(decode_command(encode_memory_target(1)));
 }
 
+TEST(Protocol, MemoryStatusArrivesAsItWasSent) {
+    const MemoryStatus whole{.ram = ~u64{0},
+                             .target = 2,
+                             .balloon = 3,
+                             .reclaimed = 4,
+                             .guest_total = 5,
+                             .guest_available = 6,
+                             .guest_free = 7};
+    EXPECT_EQ(decode_memory_status(encode(whole)), whole);
+    const MemoryStatus silent{.ram = 1};
+    EXPECT_EQ(decode_memory_status(encode(silent)), silent);
+    EXPECT_FALSE(decode_end_report(encode(whole)));
+    EXPECT_FALSE(decode_memory_status(encode(EndReport{}, 65536)));
+    for (const char* bad : {"", "{", "[]", R"({"memory":null})", R"({"memory":{"ram":1}})",
+                            R"({"memory":{"ram":-1,"target":0,"balloon":0,"reclaimed":0,"guest_total":null,)"
+                            R"("guest_available":null,"guest_free":null}})"})
+        EXPECT_FALSE(decode_memory_status(bytes_of(bad))) << bad;
+}
+
 TEST(Protocol, EndReportArrivesAsItWasSent) {
     const EndReport sent{.kind = EndReport::Kind::ended,
                          .reason = EndReason::triple_fault,
@@ -113,7 +132,8 @@ TEST(Protocol, CommandsAreChecked) {
     EXPECT_FALSE(decode_command(std::vector<u8>{}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{0}).has_value());
     EXPECT_EQ(decode_command(encode(Command::attach_viewer)), Command::attach_viewer);
-    EXPECT_FALSE(decode_command(std::vector<u8>{5}).has_value());
+    EXPECT_EQ(decode_command(encode(Command::report_memory)), Command::report_memory);
+    EXPECT_FALSE(decode_command(std::vector<u8>{6}).has_value());
     EXPECT_FALSE(decode_command(std::vector<u8>{1, 1}).has_value());
 }
 
