@@ -14,7 +14,6 @@ enum class OnReset { restart, exit };
 
 struct RunOptions {
     std::optional<std::string> kernel;    // without one the firmware boots what is on the disks
-    bool kernel_by_firmware = false;      // though it may do without
     std::optional<std::string> firmware;  // instead of the default
     std::optional<std::string> initrd;
     std::vector<std::string> firmware_files;   // NAME=FILE
@@ -26,6 +25,7 @@ struct RunOptions {
     std::vector<std::string> disks, cdroms, floppies;
     machine::BootDevice boot = machine::BootDevice::disk;
     bool boot_menu = false;
+    bool kernel_by_firmware = false;              // though the kernel may do without
     std::vector<std::string> networks = {"nat"};  // a card each
     machine::NetworkCardModel network_card = machine::NetworkCardModel::virtio;
     std::optional<std::string> network_rom;  // instead of the default

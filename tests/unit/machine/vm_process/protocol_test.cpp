@@ -85,9 +85,10 @@ TEST(Protocol, MemoryStatusArrivesAsItWasSent) {
     EXPECT_EQ(decode_memory_status(encode(silent)), silent);
     EXPECT_FALSE(decode_end_report(encode(whole)));
     EXPECT_FALSE(decode_memory_status(encode(EndReport{}, 65536)));
-    for (const char* bad : {"", "{", "[]", R"({"memory":null})", R"({"memory":{"ram":1}})",
-                            R"({"memory":{"ram":-1,"target":0,"balloon":0,"reclaimed":0,"guest_total":null,)"
-                            R"("guest_available":null,"guest_free":null}})"})
+    const char* const negative =
+        R"({"memory":{"ram":-1,"target":0,"balloon":0,"reclaimed":0,"guest_total":null,
+                                     "guest_available":null,"guest_free":null}})";
+    for (const char* bad : {"", "{", "[]", R"({"memory":null})", R"({"memory":{"ram":1}})", negative})
         EXPECT_FALSE(decode_memory_status(bytes_of(bad))) << bad;
 }
 
