@@ -40,7 +40,7 @@ void WorkerPool::wait_for_work(std::unique_lock<std::mutex>& lock) {
         one_looks_ = false;
         if (came) return;
     }
-    work_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
+    work_.wait(lock, [this] { return wanted_.load(); });
     if (!one_looks_) short_wait_.slept(host::monotonic_nanoseconds() - idle_since_);
 }
 

@@ -17,7 +17,7 @@ namespace {
 /// then, with what is known about each translation, twice its size.
 u64 cache_bytes(u64 ram_bytes, unsigned cpus) {
     constexpr u64 least = u64{32} << 20, usual = u64{128} << 20, sum = u64{512} << 20;
-    return std::clamp(std::max(usual, ram_bytes / 8), least, std::max(least, sum / cpus));
+    return std::min(std::max(usual, ram_bytes / 8), std::max(least, sum / cpus));
 }
 
 }  // namespace

@@ -3,22 +3,16 @@
 #include "devices/fw_cfg/fw_cfg_registers.hpp"
 #include "machine/acpi/table_loader.hpp"
 #include "machine/board_layout.hpp"
+#include "machine/boot/file_bytes.hpp"
 #include "machine/boot/linux_rom.hpp"
 #include "machine/boot/memory_map.hpp"
 #include "machine/smbios.hpp"
 
-#include <cstring>
 #include <fmt/format.h>
 #include <string>
 
 namespace softmetal::machine {
 namespace {
-
-std::vector<u8> to_u8(std::span<const std::byte> bytes) {
-    std::vector<u8> copy(bytes.size());
-    if (!bytes.empty()) std::memcpy(copy.data(), bytes.data(), bytes.size());
-    return copy;
-}
 
 void append(std::vector<u8>& bytes, u64 value, unsigned size) {
     for (unsigned i = 0; i < size; i++) bytes.push_back(static_cast<u8>(value >> (8 * i)));

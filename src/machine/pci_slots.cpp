@@ -6,18 +6,11 @@
 #include "devices/virtio_console/virtio_console.hpp"
 #include "devices/virtio_net/virtio_net.hpp"
 #include "devices/virtio_rng/virtio_rng.hpp"
+#include "machine/boot/file_bytes.hpp"
 
 #include <fmt/format.h>
 
 namespace softmetal::machine {
-namespace {
-
-std::vector<u8> to_u8(std::span<const std::byte> bytes) {
-    const auto* const first = reinterpret_cast<const u8*>(bytes.data());
-    return {first, first + bytes.size()};
-}
-
-}  // namespace
 
 PciSlots::PciSlots(Wires wires, const MachineResources& resources, const IdePlaces& places, bool has_bios)
     : wires_(std::move(wires)), bus_(wires_.platform), video_memory_(wires_.memory, wires_.vcpus) {

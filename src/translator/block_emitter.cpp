@@ -113,9 +113,10 @@ void BlockEmitter::finish() {
 // --- what depends on the block's place
 // -------------------------------------------------------------------------------------------------------------
 
-void BlockEmitter::relocate_last(Relocation::Kind kind, u32 address_at) {
-    const std::size_t at = a.offset() - 4;
+void BlockEmitter::relocate_last(Relocation::Kind kind, unsigned bytes, u32 address_at) {
+    const std::size_t at = a.offset() - bytes;
     if (at > std::numeric_limits<u16>::max()) movable_ = false;
+    if (!movable_) return;
     table_.relocations.push_back({static_cast<u16>(at), static_cast<u16>(address_at), kind});
 }
 
@@ -126,9 +127,7 @@ void BlockEmitter::load_guest_address(const jit::Gp& reg, u64 address) {
     constexpr std::size_t wide = 10;
     const std::size_t length = a.offset() - before;
     if (mode.code32 ? length == wide : length != wide) movable_ = false;
-    const std::size_t at = a.offset() - mode.code_size();
-    if (at > std::numeric_limits<u16>::max()) movable_ = false;
-    table_.relocations.push_back({static_cast<u16>(at), 0, Relocation::Kind::guest_address});
+    relocate_last(Relocation::Kind::guest_address, mode.code_size());
 }
 
 void BlockEmitter::load_site(u32 number) {
@@ -427,10 +426,10 @@ void BlockEmitter::jump_through_cache(u64 rip, unsigned privilege) {
         const std::size_t entry = jump_cache(privilege) + JumpCache::index(rip) * sizeof(JumpCache::Entry);
         tag_jump(privilege);
         a.cmp(block_field(entry + offsetof(JumpCache::Entry, rip)), address_register);
-        relocate_last(Relocation::Kind::jump_cache_slot, address_at);
+        relocate_last(Relocation::Kind::jump_cache_slot, 4, address_at);
         a.jne(miss);
         a.jmp(block_field(entry + offsetof(JumpCache::Entry, code)));
-        relocate_last(Relocation::Kind::jump_cache_slot, address_at);
+        relocate_last(Relocation::Kind::jump_cache_slot, 4, address_at);
         a.bind(miss);
         untag_jump(privilege);
     }

@@ -145,8 +145,8 @@ class BlockEmitter {
         return (rip & page_mask) == (block_.key.rip & page_mask);
     }
     void poll_attention(u16 live_in);
-    /// The four bytes emitted last depend on where the block is.
-    void relocate_last(Relocation::Kind kind, u32 address_at = 0);
+    /// The bytes emitted last depend on where the block is.
+    void relocate_last(Relocation::Kind kind, unsigned bytes = 4, u32 address_at = 0);
     void load_site(u32 number);
     void jump_to_stub(u64 stub);
 

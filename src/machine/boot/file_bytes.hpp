@@ -1,4 +1,4 @@
-// Numbers out of, and into, byte sequences in a file format of somebody else's.
+// Numbers and bytes out of, and into, byte sequences in a file format of somebody else's.
 #pragma once
 
 #include "base/integers.hpp"
@@ -19,13 +19,24 @@ namespace softmetal::machine {
     return file.subspan(offset, size);
 }
 
+/// Where the file is known to go so far.
+template <class T>
+[[nodiscard]] T field(std::span<const std::byte> file, u64 offset) {
+    T value;
+    std::memcpy(&value, file.data() + offset, sizeof value);
+    return value;
+}
+
 template <class T>
 [[nodiscard]] std::optional<T> number_at(std::span<const std::byte> file, u64 offset) {
-    const auto bytes = bytes_at(file, offset, sizeof(T));
-    if (!bytes) return std::nullopt;
-    T value;
-    std::memcpy(&value, bytes->data(), sizeof value);
-    return value;
+    if (!bytes_at(file, offset, sizeof(T))) return std::nullopt;
+    return field<T>(file, offset);
+}
+
+[[nodiscard]] inline std::vector<u8> to_u8(std::span<const std::byte> bytes) {
+    std::vector<u8> copy(bytes.size());
+    if (!bytes.empty()) std::memcpy(copy.data(), bytes.data(), bytes.size());
+    return copy;
 }
 
 /// A structure under construction: appended to, with numbers filled in afterwards.

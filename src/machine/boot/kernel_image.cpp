@@ -2,9 +2,9 @@
 
 #include "base/address.hpp"
 #include "base/bits.hpp"
+#include "machine/boot/file_bytes.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <fmt/format.h>
 
 namespace softmetal::machine {
@@ -23,13 +23,6 @@ constexpr u64 entry_offset = 0x200;
 constexpr u64 default_setup_sectors = 4;  // what a zero stands for
 constexpr u64 lowest_load_address = 0x10'0000;
 constexpr u64 highest_init_end = u64{1} << 32;  // the boot page tables map 4 GiB
-
-template <class T>
-T field(std::span<const std::byte> file, u32 offset) {
-    T value;
-    std::memcpy(&value, file.data() + offset, sizeof value);
-    return value;
-}
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "machine/boot/real_mode_kernel.hpp"
 
 #include "base/bits.hpp"
+#include "machine/boot/file_bytes.hpp"
 #include "machine/boot/kernel_image.hpp"
 #include "machine/boot/memory_map.hpp"
 
@@ -31,21 +32,8 @@ constexpr u32 payload_address = 0x10'0000;
 constexpr u64 kept_by_firmware = 0x20'0000;
 
 template <class T>
-T field(std::span<const std::byte> file, u32 offset) {
-    T value;
-    std::memcpy(&value, file.data() + offset, sizeof value);
-    return value;
-}
-
-template <class T>
 void set(std::vector<u8>& setup, u32 offset, T value) {
     std::memcpy(setup.data() + offset, &value, sizeof value);
-}
-
-std::vector<u8> copy(std::span<const std::byte> bytes) {
-    std::vector<u8> result(bytes.size());
-    if (!bytes.empty()) std::memcpy(result.data(), bytes.data(), bytes.size());
-    return result;
 }
 
 /// The command line's "vga=" is for the loader ("Special Command Line Options"); the last one counts.
@@ -125,14 +113,14 @@ Result<RealModeKernel> prepare_real_mode_kernel(const BootRequest& boot, u64 ram
                                 (boot.initrd.size() + 0xfffff) >> 20));
 
     RealModeKernel parts;
-    parts.setup = {setup_address, copy(file.first(setup_size))};
-    parts.payload = {payload_address, copy(file.subspan(setup_size))};
+    parts.setup = {setup_address, to_u8(file.first(setup_size))};
+    parts.payload = {payload_address, to_u8(file.subspan(setup_size))};
     parts.command_line = {command_line_address, {boot.command_line.begin(), boot.command_line.end()}};
     parts.command_line.bytes.push_back(0);
     std::vector<u8>& setup = parts.setup.bytes;
     if (!boot.initrd.empty()) {
         parts.initrd = {static_cast<u32>(align_down(initrd_limit - boot.initrd.size(), page_size)),
-                        copy(boot.initrd)};
+                        to_u8(boot.initrd)};
         set(setup, h::ramdisk_image, parts.initrd.address);
         set(setup, h::ramdisk_size, static_cast<u32>(boot.initrd.size()));
     }
