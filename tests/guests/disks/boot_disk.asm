@@ -17,6 +17,8 @@ second_stage:
     int 0x10
     jmp .teletype
 .said:
+    ; The BIOS' screen on the serial port holds characters back until a tick, which would come in between ours.
+    call wait_for_ticks
     ; The geometry, as the BIOS tells it.
     mov ah, 8
     mov dl, [drive]
@@ -122,13 +124,7 @@ second_stage:
     mov si, message_a20
     call say
 
-    ; Two ticks of the BIOS' clock.
-    mov bx, [0x46c]
-    add bx, 2
-.tick:
-    hlt
-    cmp bx, [0x46c]
-    jne .tick
+    call wait_for_ticks
 
     ; The memory map has some RAM above 1 MiB.
     xor ebx, ebx
@@ -207,6 +203,16 @@ wraps:
     mov word [es:0x510], 0x4321
     cmp word [0x500], 0x4321
     pop es
+    ret
+
+; Two ticks of the BIOS' clock.
+wait_for_ticks:
+    mov bx, [0x46c]
+    add bx, 2
+.tick:
+    hlt
+    cmp bx, [0x46c]
+    jne .tick
     ret
 
 message_teletype db "teletype", 13, 10, 0
