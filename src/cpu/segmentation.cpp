@@ -77,21 +77,6 @@ bool within_limit(const SegmentRegister& segment, u64 offset, unsigned size) {
     return offset > segment.limit && last <= (a & attribute::default_big ? 0xffffffff : 0xffff);
 }
 
-void load_real_mode_segment(CpuState& state, Segment segment, u16 selector) {
-    constexpr u32 present_data =
-        attribute::present | attribute::not_system | attribute::writable_or_readable | attribute::accessed;
-    SegmentRegister& s = state.seg(segment);
-    if (state.v86_mode()) {
-        s = {.selector = selector, .attributes = present_data | attribute::dpl, .limit = 0xffff};
-    } else if (!s.usable()) {
-        s = {.selector = selector, .attributes = present_data, .limit = 0xffff};
-    } else if (segment == Segment::cs) {
-        s.attributes = present_data | (s.attributes & (attribute::default_big | attribute::granularity));
-    }
-    s.selector = selector;
-    s.base = u64{selector} << 4;
-}
-
 Descriptor read_descriptor(Vcpu& vcpu, u16 selector, Vector vector, bool system_16_bytes) {
     const auto a = descriptor_address(vcpu.state, selector, system_16_bytes ? 16 : 8);
     if (!a) raise(vector, selector_error(selector));

@@ -23,8 +23,22 @@ namespace softmetal {
 }
 
 /// ES, CS, SS, DS, FS and GS in real and V86 mode: base = selector * 16 (SDM vol. 3, ch. 20.1.1). Real mode
-/// keeps a limit that protected mode had loaded.
-void load_real_mode_segment(CpuState& state, x86::Segment segment, u16 selector);
+/// keeps a limit that protected mode had loaded. Inlined: used in light functions too.
+[[gnu::always_inline]] inline void load_real_mode_segment(CpuState& state, x86::Segment segment,
+                                                          u16 selector) {
+    using namespace x86::segment_attribute;
+    constexpr u32 present_data = present | not_system | writable_or_readable | accessed;
+    x86::SegmentRegister& s = state.seg(segment);
+    if (state.v86_mode()) {
+        s = {.selector = selector, .attributes = present_data | dpl, .limit = 0xffff};
+    } else if (!s.usable()) {
+        s = {.selector = selector, .attributes = present_data, .limit = 0xffff};
+    } else if (segment == x86::Segment::cs) {
+        s.attributes = present_data | (s.attributes & (default_big | granularity));
+    }
+    s.selector = selector;
+    s.base = u64{selector} << 4;
+}
 
 /// The error code that names a selector.
 [[nodiscard]] constexpr u32 selector_error(u16 selector) { return selector & ~3u; }

@@ -4,14 +4,15 @@
 
 #include "base/address.hpp"
 #include "cpu/tlb.hpp"
+#include "x86/registers.hpp"
 
 #include <array>
 
 namespace softmetal {
 
 /// Guest RIP -> translation, direct-mapped; one cache per privilege, because a translation is good for one
-/// only. User code's RIPs are XORed with TranslatedCodeArea::jump_tag; those of 32-bit code have `code32_bit`
-/// set, which no canonical address below 2^63 has.
+/// only. User code's RIPs are XORed with TranslatedCodeArea::jump_tag. Outside of 64-bit mode they have
+/// `legacy_bit` set, which no canonical address below 2^63 has, and say what segmentation the code expects.
 struct JumpCache {
     static constexpr unsigned entry_count = 65536;  // a power of two
     struct Entry {
@@ -20,7 +21,7 @@ struct JumpCache {
     };
     /// Not canonical, so never a RIP.
     static constexpr u64 empty = u64{1} << 63;
-    static constexpr unsigned code32_bit = 47;
+    static constexpr unsigned legacy_bit = 47, segmentation_shift = 32;
 
     std::array<Entry, entry_count> entries{};
 
@@ -41,8 +42,11 @@ struct TranslatedCodeArea {
     u64 scratch = 0;       // of one instruction, across its own TLB misses
     u64 fault_linear = 0;  // the address a slow path was asked about
     u64 jump_tag = 0;      // of the current address space, in bits 62..48
-    // For 32-bit code: offsets below are accessible, for reads and writes.
-    u64 fs_end = 0, gs_end = 0;
+    /// Outside of 64-bit mode: the offsets below which each segment may be read and written.
+    struct Reach {
+        u64 read_end = 0, write_end = 0;
+    };
+    std::array<Reach, x86::segment_count> reach{};
     std::array<JumpCache, privilege_count> jump_cache{};
 };
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/integers.hpp"
-#include "cpu/tlb.hpp"
+#include "cpu/translated_code.hpp"
 #include "translator/fast_calls.hpp"
 
 #include <array>
@@ -14,27 +14,41 @@ namespace softmetal::translator {
 /// What translated code depends on besides its bytes: blocks are never shared between modes.
 struct Mode {
     Privilege privilege = Privilege::supervisor;
-    bool code32 = false;    // 32-bit code in flat segments, else 64-bit
+    bool legacy = false;    // outside of 64-bit mode: instruction pointers and linear addresses of 32 bits
     bool x87 = false;       // CR0.EM and TS clear
     bool sse = false;       // and CR4.OSFXSR set
     bool avx = false;       // and OSXSAVE, XCR0.AVX set
     bool smap = false;      // CR4.SMAP: STAC and CLAC switch between supervisor and supervisor_any
     bool fsgsbase = false;  // CR4.FSGSBASE
+    // How legacy code sees memory; all clear where it is 32-bit code and CS, SS, DS and ES are flat.
+    bool code16 = false;     // operands and addresses have 16 bits unless a prefix says otherwise
+    bool segmented = false;  // bases and limits count, not those of FS and GS alone
+    bool stack16 = false;    // the stack pointer is SP
+    u16 code_segment = 0;    // base and limit of CS, by their number in CodeSegments
     bool operator==(const Mode&) const = default;
     [[nodiscard]] unsigned packed() const {
-        return static_cast<unsigned>(privilege) | code32 << 2 | x87 << 3 | sse << 4 | avx << 5 | smap << 6 |
-               fsgsbase << 7;
+        return static_cast<unsigned>(privilege) | legacy << 2 | x87 << 3 | sse << 4 | avx << 5 | smap << 6 |
+               fsgsbase << 7 | code16 << 8 | segmented << 9 | stack16 << 10 |
+               static_cast<unsigned>(code_segment) << 11;
     }
     [[nodiscard]] static constexpr unsigned privilege_of(unsigned packed) { return packed & 3; }
-    [[nodiscard]] static constexpr bool is_code32(unsigned packed) { return packed & 4; }
-    /// Modes of one family share the jump caches: there each privilege has its own, and 32-bit code its own
+    [[nodiscard]] static constexpr bool is_legacy(unsigned packed) { return packed & 4; }
+    [[nodiscard]] static constexpr bool is_segmented(unsigned packed) { return packed & 1 << 9; }
+    /// Modes of one family share the jump caches: there each privilege has its own, and legacy code its own
     /// keys.
-    [[nodiscard]] static constexpr unsigned family_of(unsigned packed) { return packed >> 3; }
-    /// In bytes: also of the stack, of a return address and of near branches' operands.
-    [[nodiscard]] unsigned code_size() const { return code32 ? 4 : 8; }
+    [[nodiscard]] static constexpr unsigned family_of(unsigned packed) { return packed >> 3 & 0x1f; }
+    /// What legacy code's keys say beside RIP: the segmentation it was translated for.
+    [[nodiscard]] static constexpr u64 jump_key_bits(unsigned packed) {
+        if (!is_legacy(packed)) return 0;
+        return u64{1} << JumpCache::legacy_bit | u64{packed >> 8} << JumpCache::segmentation_shift;
+    }
+    /// As the decoder takes it: 2, 4 or 8 bytes.
+    [[nodiscard]] unsigned code_size() const { return !legacy ? 8 : code16 ? 2 : 4; }
+    /// Bytes of an instruction pointer or a linear address as a constant in the code.
+    [[nodiscard]] unsigned address_bytes() const { return legacy ? 4 : 8; }
 };
 
-/// A block is found by its linear address (code contains it), its page of RAM, and its mode; so address
+/// A block is found by its instruction pointer (code contains it), its page of RAM, and its mode; so address
 /// spaces that share a page at one address share its translations.
 struct BlockKey {
     u64 rip = 0;

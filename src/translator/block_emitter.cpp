@@ -26,16 +26,26 @@ std::size_t jump_cache(unsigned privilege) {
 
 }  // namespace
 
+jit::Gp low_part(const jit::Gp& reg, unsigned bytes) {
+    switch (bytes) {
+        case 1: return reg.r8();
+        case 2: return reg.r16();
+        case 4: return reg.r32();
+        default: return reg;
+    }
+}
+
 BlockEmitter::BlockEmitter(jit::Assembler& assembler, const Stubs& stubs, SiteTable& table, Block& block,
-                           u32 base, bool chain)
+                           const CodeSegment& segment, u32 base, bool chain)
     : a(assembler),
       mode(block.mode),
       stubs_(stubs),
       table_(table),
       block_(block),
+      segment_(segment),
       base_(base),
       chain_(chain),
-      movable_(chain && mode.privilege == Privilege::user) {
+      movable_(chain && mode.privilege == Privilege::user && !mode.segmented) {
     block_.first_site = static_cast<u32>(table_.sites.size());
     block_.first_link = static_cast<u32>(table_.links.size());
     block_.first_relocation = static_cast<u32>(table_.relocations.size());
@@ -126,8 +136,8 @@ void BlockEmitter::load_guest_address(const jit::Gp& reg, u64 address) {
     // MOV with an immediate as wide as the guest's addresses: 64 bits behind REX.W and opcode, or 32.
     constexpr std::size_t wide = 10;
     const std::size_t length = a.offset() - before;
-    if (mode.code32 ? length == wide : length != wide) movable_ = false;
-    relocate_last(Relocation::Kind::guest_address, mode.code_size());
+    if (mode.legacy ? length == wide : length != wide) movable_ = false;
+    relocate_last(Relocation::Kind::guest_address, mode.address_bytes());
 }
 
 void BlockEmitter::load_site(u32 number) {
@@ -191,13 +201,14 @@ void BlockEmitter::load_constant(const jit::Gp& reg, u64 value) {
 // --- memory
 // -----------------------------------------------------------------------------------------------------------
 
-void BlockEmitter::linear_address(const Instruction& i) {
+void BlockEmitter::effective_address(const Instruction& i) {
     const MemoryOperand& m = i.memory;
     constexpr u8 none = MemoryOperand::no_register;
     const jit::Gp result = m.address_size == 8 ? address_register : address_register.r32();
     if (m.base == none && m.index == none) {
         u64 offset = static_cast<u64>(m.displacement) + (m.rip_relative ? current_->next_rip() : 0);
         if (m.address_size == 4) offset = static_cast<u32>(offset);
+        if (m.address_size == 2) offset = static_cast<u16>(offset);
         if (m.rip_relative)
             load_guest_address(address_register, offset);
         else
@@ -215,29 +226,44 @@ void BlockEmitter::linear_address(const Instruction& i) {
             const jit::Gp base = read_register(m.base, address_register);
             a.lea(result, jit::ptr(base, read_register(m.index, temporary), shift, displacement));
         }
+        if (m.address_size == 2) cut_address(address_register, 2);
     }
-    if (m.segment != x86::Segment::fs && m.segment != x86::Segment::gs) return;
-    if (mode.code32) return add_checked_base(m.segment, m.size);
-    a.mov(temporary, segment_base(m.segment));
-    a.lea(address_register, jit::ptr(address_register, temporary));
 }
 
-/// 32-bit code: R10 = an offset. The other segments are flat (Translator::translatable).
-void BlockEmitter::add_checked_base(x86::Segment segment, unsigned size) {
+void BlockEmitter::cut_address(const jit::Gp& from, unsigned bytes) {
+    switch (bytes) {
+        case 2: a.movzx(address_register.r32(), from.r16()); break;
+        case 4: a.mov(address_register.r32(), from.r32()); break;
+        default: a.mov(address_register, from); break;
+    }
+}
+
+void BlockEmitter::linear_address(const Instruction& i) {
+    effective_address(i);
+    add_segment(i.memory.segment, i.memory.size, i.memory.written ? Access::write : Access::read);
+}
+
+void BlockEmitter::add_segment(x86::Segment segment, unsigned size, Access access) {
+    if (!mode.legacy) {
+        if (segment != x86::Segment::fs && segment != x86::Segment::gs) return;
+        a.mov(temporary, segment_base(segment));
+        a.lea(address_register, jit::ptr(address_register, temporary));
+        return;
+    }
+    const bool flat =
+        segment == x86::Segment::ds || segment == x86::Segment::es || segment == x86::Segment::ss;
+    if (!mode.segmented && flat) return;
+    using Reach = TranslatedCodeArea::Reach;
+    const std::size_t end =
+        SOFTMETAL_AREA(reach) + static_cast<unsigned>(segment) * sizeof(Reach) +
+        (access == Access::write ? offsetof(Reach, write_end) : offsetof(Reach, read_end));
     const asmjit::Label outside = a.newLabel();
     release_flags(current_->live_before());
     a.lea(temporary, jit::ptr(address_register, static_cast<i32>(std::max(size, 1u))));
-    a.cmp(temporary,
-          block_field(segment == x86::Segment::fs ? SOFTMETAL_AREA(fs_end) : SOFTMETAL_AREA(gs_end)));
+    a.cmp(temporary, block_field(end));
     a.ja(outside);
     interpret_where(outside);
     a.add(address_register.r32(), segment_base(segment, 4));
-}
-
-bool BlockEmitter::reaches(const Instruction& i) const {
-    if (!mode.code32 || !i.has_memory) return true;
-    // 16-bit addresses and constants in the code segment are rare; a bit string's operand moves on.
-    return i.memory.address_size == 4 && i.memory.segment != x86::Segment::cs;
 }
 
 void BlockEmitter::host_address(unsigned size, Access access) {
@@ -266,16 +292,36 @@ void BlockEmitter::host_address(unsigned size, Access access) {
 // --- the stack
 // --------------------------------------------------------------------------------------------------------
 
-void BlockEmitter::find_pushed_slot() {
-    a.lea(sized(address_register), jit::ptr(guest_rsp, -static_cast<i32>(slot())));
+void BlockEmitter::find_pushed(unsigned bytes) {
+    a.lea(sized(address_register), jit::ptr(guest_rsp, -static_cast<i32>(bytes)));
+    if (mode.stack16) cut_address(address_register, 2);
+    if (mode.segmented) add_segment(x86::Segment::ss, bytes, Access::write);
     release_flags(current_->live_before());
-    host_address(slot(), Access::write);
+    host_address(bytes, Access::write);
 }
 
-void BlockEmitter::find_stack_slot(const jit::Gp& pointer) {
-    a.mov(sized(address_register), sized(pointer));
+void BlockEmitter::find_on_stack(const jit::Gp& pointer, unsigned bytes) {
+    cut_address(pointer, mode.stack16 ? 2 : mode.address_bytes());
+    if (mode.segmented) add_segment(x86::Segment::ss, bytes, Access::read);
     release_flags(current_->live_before());
-    host_address(slot(), Access::read);
+    host_address(bytes, Access::read);
+}
+
+void BlockEmitter::move_stack_pointer(const jit::Gp& from, i32 distance) {
+    if (mode.stack16) {
+        a.lea(temporary.r32(), jit::ptr(from, distance));
+        a.mov(guest_rsp.r16(), temporary.r16());
+    } else {
+        a.lea(sized(guest_rsp), jit::ptr(from, distance));
+    }
+}
+
+void BlockEmitter::load_slot(const jit::Gp& into, unsigned bytes) {
+    a.mov(low_part(into, bytes), jit::ptr(address_register, 0, bytes));
+}
+
+void BlockEmitter::store_slot(const jit::Gp& from, unsigned bytes) {
+    a.mov(jit::ptr(address_register, 0, bytes), low_part(from, bytes));
 }
 
 // --- leaving
@@ -287,10 +333,11 @@ void BlockEmitter::interpret(bool may_be_fast) {
     const u32 number = new_site(resume);
     const Instruction& i = current_->instruction;
     // Lockstep compares whole instructions only, and these it leaves to the interpreter.
-    const FastCallSite fast_call = may_be_fast && reaches(i) ? fast_call_of(i) : FastCallSite{};
+    const FastCallSite fast_call = may_be_fast ? fast_call_of(i, mode) : FastCallSite{};
     table_.sites[number].fast_call = fast_call;  // no reference: what follows makes sites of its own
     switch (operand_of(fast_call.call)) {
         case FastCallOperand::address: linear_address(i); break;
+        case FastCallOperand::constant: load_constant(address_register, constant_of(i)); break;
         case FastCallOperand::selector:
             if (i.operands[1].kind == OperandKind::memory) {
                 linear_address(i);
@@ -405,9 +452,14 @@ void BlockEmitter::branch_to(u64 rip, const std::function<void(const asmjit::Lab
     jump_to(rip);
 }
 
-/// R10 = RIP, as the jump cache knows it. Flags are released.
+/// R10 = RIP, as the jump cache knows it. Flags are released. Uses R11 in segmented code.
 void BlockEmitter::tag_jump(unsigned privilege) {
-    if (mode.code32) a.bts(address_register, JumpCache::code32_bit);
+    if (mode.segmented) {
+        a.mov(temporary, Mode::jump_key_bits(mode.packed()));
+        a.or_(address_register, temporary);
+    } else if (mode.legacy) {
+        a.bts(address_register, JumpCache::legacy_bit);
+    }
     if (privilege == static_cast<unsigned>(Privilege::user))
         a.xor_(address_register, block_field(SOFTMETAL_AREA(jump_tag)));
 }
@@ -415,12 +467,12 @@ void BlockEmitter::tag_jump(unsigned privilege) {
 void BlockEmitter::untag_jump(unsigned privilege) {
     if (privilege == static_cast<unsigned>(Privilege::user))
         a.xor_(address_register, block_field(SOFTMETAL_AREA(jump_tag)));
-    if (mode.code32) a.mov(address_register.r32(), address_register.r32());
+    if (mode.legacy) a.mov(address_register.r32(), address_register.r32());
 }
 
 void BlockEmitter::jump_through_cache(u64 rip, unsigned privilege) {
     load_guest_address(address_register, rip);
-    const u32 address_at = static_cast<u32>(a.offset()) - mode.code_size();
+    const u32 address_at = static_cast<u32>(a.offset()) - mode.address_bytes();
     if (chain_) {
         const asmjit::Label miss = a.newLabel();
         const std::size_t entry = jump_cache(privilege) + JumpCache::index(rip) * sizeof(JumpCache::Entry);
@@ -436,18 +488,30 @@ void BlockEmitter::jump_through_cache(u64 rip, unsigned privilege) {
     jump_to_stub(stubs_.resolve_indirect);
 }
 
+void BlockEmitter::check_target(unsigned bytes) {
+    if (!mode.segmented || segment_.last == 0xffff'ffff || (bytes == 2 && segment_.last >= 0xffff)) return;
+    const asmjit::Label outside = a.newLabel();
+    release_flags(current_->live_before());
+    a.mov(temporary.r32(), static_cast<u32>(segment_.last));
+    a.cmp(address_register.r32(), temporary.r32());
+    a.ja(outside);
+    interpret_where(outside);
+}
+
 void BlockEmitter::jump_indirect() {
     release_flags(status);
     if (chain_) {
         const asmjit::Label miss = a.newLabel();
         const unsigned privilege = static_cast<unsigned>(mode.privilege);
         const std::size_t cache = jump_cache(privilege);
+        // What the tag adds lies above the bits that the place is made of.
+        if (mode.segmented) tag_jump(privilege);
         a.mov(temporary, address_register);
         a.shr(temporary, JumpCache::hash_shift);
         a.xor_(temporary.r32(), address_register.r32());
         a.and_(temporary.r32(), JumpCache::entry_count - 1);
         a.shl(temporary.r32(), log2_entry);
-        tag_jump(privilege);
+        if (!mode.segmented) tag_jump(privilege);
         a.cmp(block_field(temporary, cache + offsetof(JumpCache::Entry, rip)), address_register);
         a.jne(miss);
         a.jmp(block_field(temporary, cache + offsetof(JumpCache::Entry, code)));

@@ -31,8 +31,8 @@ struct SiteTable {
 
 class BlockEmitter {
  public:
-    BlockEmitter(jit::Assembler& assembler, const Stubs& stubs, SiteTable& table, Block& block, u32 base,
-                 bool chain);
+    BlockEmitter(jit::Assembler& assembler, const Stubs& stubs, SiteTable& table, Block& block,
+                 const CodeSegment& segment, u32 base, bool chain);
 
     jit::Assembler& a;
     const Mode mode;
@@ -69,33 +69,39 @@ class BlockEmitter {
 
     // --- memory
     // ----------------------------------------------------------------------------------------------------
-    /// Can linear_address find the memory operand, if there is one?
-    [[nodiscard]] bool reaches(const Instruction& i) const;
+    /// R10 = offset of the memory operand in its segment. Uses R11; keeps flags.
+    void effective_address(const Instruction& i);
     /// R10 = linear address of the memory operand. Uses R11; keeps flags, or releases them.
     void linear_address(const Instruction& i);
+    /// R10, an offset, becomes a linear address. Uses R11; keeps flags, or releases them.
+    void add_segment(x86::Segment segment, unsigned size, Access access);
+    /// R10 = a register, or its low part, as an address of `bytes` bytes.
+    void cut_address(const jit::Gp& from, unsigned bytes);
     /// R10 = host address of `size` bytes at linear address R10. Uses R11; overwrites host flags (release
     /// them first).
     void host_address(unsigned size, Access access);
 
-    // --- the stack, a slot at a time: as wide as the code, 4 or 8 bytes
+    // --- the stack, slots of 2, 4 or 8 bytes: what the current instruction's operand size is
     // ----------------------------------------------------------------
-    [[nodiscard]] unsigned slot() const { return mode.code_size(); }
-    /// The part of a register that addresses and the stack use.
+    /// Do rules know slots and branch targets of this operand size in this mode? The others are rare.
+    [[nodiscard]] bool has_slots_of(unsigned operand_size) const {
+        return mode.segmented ? operand_size != 8 : operand_size == mode.code_size();
+    }
+    /// The part of a register that linear addresses use.
     [[nodiscard]] jit::Gp sized(const jit::Gp& reg) const {
-        if (mode.code32) return reg.r32();
+        if (mode.legacy) return reg.r32();
         return reg;
     }
-    /// R10 = host address of the slot below the guest's stack pointer, to be written. Releases live flags.
-    void find_pushed_slot();
-    /// R10 = host address of the slot at `pointer`, to be read. Releases live flags.
-    void find_stack_slot(const jit::Gp& pointer);
-    /// At host address R10; loading a narrow one clears the rest of the register.
-    void load_slot(const jit::Gp& into) { a.mov(sized(into), jit::ptr(address_register, 0, slot())); }
-    void store_slot(const jit::Gp& from) { a.mov(jit::ptr(address_register, 0, slot()), sized(from)); }
-    /// Guest RSP = `from` + `distance`; flags stay.
-    void move_stack_pointer(const jit::Gp& from, i32 distance) {
-        a.lea(sized(guest_rsp), jit::ptr(from, distance));
-    }
+    /// R10 = host address of `bytes` bytes below the guest's stack pointer, to be written. Releases live
+    /// flags.
+    void find_pushed(unsigned bytes);
+    /// R10 = host address of `bytes` bytes at `pointer` into the stack, to be read. Releases live flags.
+    void find_on_stack(const jit::Gp& pointer, unsigned bytes);
+    /// Guest RSP, or its part that is the stack pointer, = `from` + `distance`. Uses R11; flags stay.
+    void move_stack_pointer(const jit::Gp& from, i32 distance);
+    /// At host address R10. Four bytes clear the rest of a register, two leave it.
+    void load_slot(const jit::Gp& into, unsigned bytes);
+    void store_slot(const jit::Gp& from, unsigned bytes);
 
     // --- leaving
     // ---------------------------------------------------------------------------------------------------
@@ -121,6 +127,11 @@ class BlockEmitter {
     /// one instruction that ends in the 32-bit displacement.
     void branch_to(u64 rip, const std::function<void(const asmjit::Label&)>& emit_branch,
                    bool patchable = false);
+    /// Does a branch to there leave the code segment? The interpreter raises #GP.
+    [[nodiscard]] bool leaves_segment(u64 rip) const { return rip > segment_.last; }
+    /// R10 = a branch's target of `bytes` bytes, nothing of the branch done yet: the interpreter runs it
+    /// where it leaves the code segment. Releases live flags where it looks.
+    void check_target(unsigned bytes);
     /// Ends the block at the address in R10. Flags are released.
     void jump_indirect();
 
@@ -134,15 +145,14 @@ class BlockEmitter {
     void cold(std::function<void()> emit) { cold_.push_back(std::move(emit)); }
     /// User code keeps to its page: other pages move with every change of the address space.
     [[nodiscard]] bool can_link(u64 rip, Mode target_mode) const {
-        return on_our_page(rip) || (chain_ && target_mode.privilege != Privilege::user);
+        return on_our_page(rip) || (chain_ && target_mode.privilege != Privilege::user && !mode.segmented);
     }
-    void add_checked_base(x86::Segment segment, unsigned size);
     void link_to(u64 rip, Mode target_mode, const std::function<void(const asmjit::Label&)>& emit_jump);
     void jump_through_cache(u64 rip, unsigned privilege);
     void tag_jump(unsigned privilege);
     void untag_jump(unsigned privilege);
     [[nodiscard]] bool on_our_page(u64 rip) const {
-        return (rip & page_mask) == (block_.key.rip & page_mask);
+        return ((segment_.linear(rip) ^ segment_.linear(block_.key.rip)) & page_mask) == 0;
     }
     void poll_attention(u16 live_in);
     /// The bytes emitted last depend on where the block is.
@@ -153,6 +163,7 @@ class BlockEmitter {
     const Stubs& stubs_;
     SiteTable& table_;
     Block& block_;
+    const CodeSegment segment_;
     const u32 base_;  // code offset where this block begins
     const bool chain_;
     const GuestInstruction* current_ = nullptr;

@@ -28,7 +28,7 @@ constexpr unsigned bytes_of_all_registers = 16 * 16;  // of a component's: 16 by
 
 /// Outside of 64-bit mode there are eight, and saves leave the others' bytes alone (SDM vol. 1, ch. 13.5).
 unsigned bytes_of_registers(const FastCallSite& site) {
-    return site.code_size == 8 ? bytes_of_all_registers : bytes_of_all_registers / 2;
+    return site.slot == 8 ? bytes_of_all_registers : bytes_of_all_registers / 2;
 }
 
 struct Place {
@@ -46,7 +46,7 @@ void keep_short_pointers(ExtendedState& image) {
 
 bool FastCalls::may_xsave(u64 where, const FastCallSite& site) const {
     const CpuState& s = vcpu_.state;
-    const bool wraps = site.code_size == 4 && where + area_end > u64{1} << 32;
+    const bool wraps = site.slot == 4 && where + area_end > u64{1} << 32;
     return s.cr4 & x86::cr4::osxsave && !(s.cr0 & x86::cr0::ts) && !(where & (xsave_alignment - 1)) &&
            !wraps && vcpu_.model.features().xsavec;
 }
@@ -146,7 +146,7 @@ bool FastCalls::restore_extended(u64 where, u64 next, const FastCallSite& site) 
         if (r) return false;
     if (image_.mxcsr & ~vcpu_.model.mxcsr_mask()) return false;
     if (site.size != 8) keep_short_pointers(image_);
-    if (site.code_size == 4) keep_upper_registers(requested);
+    if (site.slot == 4) keep_upper_registers(requested);
     asm volatile("xrstor64 %0" : : "m"(image_), "a"(static_cast<u32>(requested)), "d"(0) : "memory");
     if (requested & xcr0::x87) {
         const bool present = header.xstate_bv & xcr0::x87;

@@ -17,15 +17,21 @@ constexpr unsigned look_ahead = 6;
 /// Decodes within one page and remembers which lines of it were looked at.
 class PageReader {
  public:
-    PageReader(u64 rip, const u8* page, unsigned code_size, DecodeCache& cache)
-        : first_(rip & page_mask), page_(page), code_size_(code_size), cache_(cache) {}
+    PageReader(const GuestCode& code, DecodeCache& cache)
+        : code_(code), first_(code.segment.linear(code.rip) & page_mask), cache_(cache) {}
 
-    [[nodiscard]] bool contains(u64 rip) const { return (rip & page_mask) == first_; }
+    [[nodiscard]] bool contains(u64 rip) const {
+        return (code_.segment.linear(rip) & page_mask) == first_ && rip <= code_.segment.last;
+    }
 
-    /// Good until the next call.
+    /// Good until the next call. `rip` is contained. What the segment cuts off is invalid.
     std::expected<const Instruction*, DecodeError> decode_at(u64 rip) {
-        const u64 offset = rip & ~page_mask;
-        const auto i = cache_.decode_at(page_ + offset, page_size - offset, code_size_);
+        const u64 offset = code_.segment.linear(rip) & ~page_mask;
+        const u64 in_segment = code_.segment.last - rip, in_page = page_size - offset;
+        const bool segment_ends = in_segment < in_page;
+        auto i = cache_.decode_at(code_.page + offset, segment_ends ? in_segment + 1 : in_page, code_.size);
+        if (segment_ends && !i && i.error() == DecodeError::truncated)
+            i = std::unexpected(DecodeError::invalid);
         const u64 last = offset + (i ? (*i)->length - 1u : 0u);
         lines |= u64{1} << (offset >> 6) | u64{1} << (last >> 6);
         return i;
@@ -50,14 +56,14 @@ class PageReader {
         const Instruction& i = last.instruction;
         const u64 next = last.next_rip();
         const u64 target = last.target_rip();
-        const bool whole_target = i.operand_size == code_size_;  // else an operand-size prefix cuts it
+        const bool known_target = code_.size != 8 || i.operand_size == 8;  // else the vendors differ
         switch (i.category) {
             case ZYDIS_CATEGORY_COND_BR:
-                if (!whole_target) return static_cast<u16>(status);
+                if (!known_target) return static_cast<u16>(status);
                 return static_cast<u16>(live_at(next) | live_at(target));
             case ZYDIS_CATEGORY_UNCOND_BR:
             case ZYDIS_CATEGORY_CALL:
-                return i.operands[0].kind == OperandKind::relative && whole_target ? live_at(target)
+                return i.operands[0].kind == OperandKind::relative && known_target ? live_at(target)
                                                                                    : static_cast<u16>(status);
             default: return ends_block(i) ? static_cast<u16>(status) : live_at(next);
         }
@@ -66,9 +72,8 @@ class PageReader {
     u64 lines = 0;
 
  private:
+    GuestCode code_;
     u64 first_;
-    const u8* page_;
-    unsigned code_size_;
     DecodeCache& cache_;
 };
 
@@ -109,9 +114,10 @@ bool ends_block(const Instruction& i) {
     return i.operands[0].kind == OperandKind::control && i.operands[0].written;
 }
 
-GuestBlock read_guest_block(u64 rip, const u8* page, unsigned code_size, DecodeCache& cache) {
-    PageReader reader(rip, page, code_size, cache);
+GuestBlock read_guest_block(const GuestCode& code, DecodeCache& cache) {
+    PageReader reader(code, cache);
     GuestBlock block;
+    u64 rip = code.rip;
     block.instructions.reserve(16);
     while (block.instructions.size() < longest_block && reader.contains(rip)) {
         const auto decoded = reader.decode_at(rip);
@@ -135,17 +141,18 @@ GuestBlock read_guest_block(u64 rip, const u8* page, unsigned code_size, DecodeC
     return block;
 }
 
-GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page, unsigned code_size,
+GuestBlock read_straddling_instruction(const GuestCode& code, const u8* second_page,
                                        const DecodeCache& cache) {
-    const u64 offset = rip & ~page_mask;
+    const u64 offset = code.segment.linear(code.rip) & ~page_mask;
     std::array<u8, 16> bytes;
     const std::size_t first = std::min<u64>(bytes.size(), page_size - offset);
-    std::copy_n(page + offset, first, bytes.begin());
+    std::copy_n(code.page + offset, first, bytes.begin());
     std::copy_n(second_page, bytes.size() - first, bytes.begin() + static_cast<std::ptrdiff_t>(first));
     GuestBlock block;
-    const auto decoded = cache.decode_for_model(bytes, code_size);
-    if (!decoded) return block;
-    block.instructions.push_back({.instruction = *decoded, .rip = rip, .last = true, .live_after = status});
+    const auto decoded = cache.decode_for_model(bytes, code.size);
+    if (!decoded || code.segment.last - code.rip < decoded->length - 1u) return block;
+    block.instructions.push_back(
+        {.instruction = *decoded, .rip = code.rip, .last = true, .live_after = status});
     block.lines = ~u64{0} << (offset >> 6);
     block.second_lines = 1;
     return block;

@@ -3,6 +3,7 @@
 
 #include "decoder/instruction.hpp"
 #include "translator/block.hpp"
+#include "translator/code_segment.hpp"
 #include "translator/decode_cache.hpp"
 
 #include <vector>
@@ -15,9 +16,10 @@ struct GuestInstruction {
     bool last = false;   // of its block
     u16 live_after = 0;  // status flags that somebody may still read
     [[nodiscard]] u64 next_rip() const { return instruction.cut_to_code(rip + instruction.length); }
-    /// Of a relative branch that does not cut its target to 16 bits.
+    /// Of a relative branch.
     [[nodiscard]] u64 target_rip() const {
-        return instruction.cut_to_code(next_rip() + instruction.immediate);
+        const u64 target = instruction.cut_to_code(next_rip() + instruction.immediate);
+        return instruction.mode != 8 && instruction.operand_size == 2 ? target & 0xffff : target;
     }
     /// Flags this instruction or a later one may read: what must not be lost before it.
     [[nodiscard]] u16 live_before() const {
@@ -35,14 +37,22 @@ struct GuestBlock {
     u64 second_lines = 0;  // of the page behind it
 };
 
-/// Reads from `rip`, whose page of RAM is at `page`, up to the first control transfer, the end of the page or
-/// longest_block. Empty where the first instruction is invalid or leaves the page. `code_size`: 4 or 8.
-[[nodiscard]] GuestBlock read_guest_block(u64 rip, const u8* page, unsigned code_size, DecodeCache& cache);
+/// Where a block is to begin.
+struct GuestCode {
+    u64 rip;
+    CodeSegment segment;
+    unsigned size;   // of the code, as the decoder takes it: 2, 4 or 8
+    const u8* page;  // of RAM, in which RIP lies
+};
 
-/// The one instruction that begins at the end of `page` and goes on in `second_page`. Empty where it is
-/// invalid.
-[[nodiscard]] GuestBlock read_straddling_instruction(u64 rip, const u8* page, const u8* second_page,
-                                                     unsigned code_size, const DecodeCache& cache);
+/// Reads up to the first control transfer, the end of the page or the segment, or longest_block. Empty where
+/// the first instruction is invalid or leaves page or segment.
+[[nodiscard]] GuestBlock read_guest_block(const GuestCode& code, DecodeCache& cache);
+
+/// The one instruction that begins at the end of its page and goes on in `second_page`. Empty where it is
+/// invalid or leaves the segment.
+[[nodiscard]] GuestBlock read_straddling_instruction(const GuestCode& code, const u8* second_page,
+                                                     const DecodeCache& cache);
 
 /// Must the block end behind this instruction?
 [[nodiscard]] bool ends_block(const Instruction& i);

@@ -132,15 +132,18 @@ void Lockstep::describe(const Translator::BlockRun& run, const CpuState& before,
     differences_++;
     std::string text = fmt::format("lockstep: block at {:#x}, {} instructions, rflags before {:#x}\n{}",
                                    before.rip, run.instructions, before.rflags, what);
-    const ZydisMachineMode mode =
-        run.block->mode.code32 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64;
-    const u8* code = run.block->key.page + (before.rip & ~page_mask);
+    const unsigned size = run.block->mode.code_size();
+    const ZydisMachineMode mode = size == 8   ? ZYDIS_MACHINE_MODE_LONG_64
+                                  : size == 4 ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32
+                                              : ZYDIS_MACHINE_MODE_LONG_COMPAT_16;
+    const u64 in_page = before.linear_rip() & ~page_mask;
+    const u8* code = run.block->key.page + in_page;
     for (unsigned n = 0; n < run.instructions; n++) {
         const unsigned offset = run.block->points[n].offset;
         ZydisDisassembledInstruction line;
         const u64 rip = before.rip + offset;
-        if (ZYAN_SUCCESS(ZydisDisassembleIntel(mode, rip, code + offset,
-                                               page_size - ((before.rip & ~page_mask) + offset), &line)))
+        if (ZYAN_SUCCESS(
+                ZydisDisassembleIntel(mode, rip, code + offset, page_size - (in_page + offset), &line)))
             text += fmt::format("    {:x}  {}\n", rip, line.text);
     }
     report_(std::move(text));

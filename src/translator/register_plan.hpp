@@ -30,6 +30,9 @@ inline const jit::Gp temporary = jit::r11;
     return guest == x86::rsp ? u8{x86::r9} : static_cast<u8>(guest);
 }
 
+/// The low `bytes` bytes of a register.
+[[nodiscard]] jit::Gp low_part(const jit::Gp& reg, unsigned bytes);
+
 /// A field of the vCPU block, as a memory operand of `size` bytes.
 [[nodiscard]] inline jit::Mem block_field(std::size_t offset, u32 size = 8) {
     jit::Mem m = jit::ptr_abs(offset, size);

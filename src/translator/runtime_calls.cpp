@@ -7,6 +7,7 @@
 namespace softmetal {
 
 using translator::Block;
+using translator::CodeSegment;
 using translator::Link;
 using translator::Mode;
 using translator::Site;
@@ -34,11 +35,60 @@ translator::MonitorCalls monitor_calls(Translator& t) {
             .leave = Targets::leave};
 }
 
-Mode Translator::current_mode() const {
+namespace {
+
+namespace attribute = x86::segment_attribute;
+constexpr u32 plain_mask = attribute::unusable | attribute::not_system | attribute::code |
+                           attribute::expand_down_or_conforming | attribute::writable_or_readable;
+constexpr u32 plain_data = attribute::not_system | attribute::writable_or_readable;
+
+bool covers_everything(const x86::SegmentRegister& s) { return s.base == 0 && s.limit == 0xffff'ffff; }
+
+bool flat_data(const x86::SegmentRegister& s) {
+    return covers_everything(s) && (s.attributes & plain_mask) == plain_data;
+}
+
+/// 32-bit code whose addresses are offsets in segments that allow everything (SDM vol. 3, ch. 3.2.1).
+bool is_flat32(const CpuState& s) {
+    const x86::SegmentRegister& ss = s.seg(x86::Segment::ss);
+    return !s.real_mode() && !s.v86_mode() && s.code_size() == 4 &&
+           covers_everything(s.seg(x86::Segment::cs)) && flat_data(ss) &&
+           ss.attributes & attribute::default_big && flat_data(s.seg(x86::Segment::ds)) &&
+           flat_data(s.seg(x86::Segment::es));
+}
+
+/// What translated code may access without asking anybody. Segments that expand downwards it leaves to the
+/// interpreter. Real mode ignores types (SDM vol. 3, ch. 20.1).
+TranslatedCodeArea::Reach reach_of(const x86::SegmentRegister& s, bool real_mode) {
+    const bool code = s.attributes & attribute::code;
+    const bool allows_more = s.attributes & attribute::writable_or_readable;
+    if (!s.usable() || (!code && s.attributes & attribute::expand_down_or_conforming)) return {};
+    const u64 end = u64{s.limit} + 1;
+    return {.read_end = real_mode || !code || allows_more ? end : 0,
+            .write_end = real_mode || (!code && allows_more) ? end : 0};
+}
+
+}  // namespace
+
+CodeSegment Translator::current_code_segment() const {
+    const CpuState& s = vcpu_.state;
+    if (s.code64()) return {};
+    const x86::SegmentRegister& cs = s.seg(x86::Segment::cs);
+    return {.base = cs.base, .last = cs.limit};
+}
+
+Mode Translator::current_mode() {
     const CpuState& s = vcpu_.state;
     Mode mode;
     mode.privilege = vcpu_.mmu.data_privilege();
-    mode.code32 = !s.code64();
+    mode.legacy = !s.code64();
+    if (mode.legacy && !is_flat32(s)) {
+        mode.segmented = true;
+        mode.code16 = s.code_size() == 2;
+        mode.stack16 = s.stack_size() == 2;
+        // Never full: whoever may come with a new segment looks whether the table is crowded.
+        mode.code_segment = code_segments_.number_of(current_code_segment()).value_or(0);
+    }
     mode.x87 = !(s.cr0 & (x86::cr0::em | x86::cr0::ts));
     mode.sse = mode.x87 && s.cr4 & x86::cr4::osfxsr;
     mode.avx = mode.sse && s.cr4 & x86::cr4::osxsave && s.xcr0 & x86::xcr0::avx;
@@ -62,25 +112,25 @@ u64 Translator::on_tlb_miss(u64 linear, u64 number) {
     return fill && fill->host ? host_code(site.resume) : 0;
 }
 
-const u8* Translator::code_page(u64 rip) {
+const u8* Translator::code_page(GuestLinear where) {
     const auto privilege = vcpu_.mmu.fetch_privilege();
-    const u8* host = vcpu_.block.tlb.execute[static_cast<unsigned>(privilege)].find({rip}, 1);
+    const u8* host = vcpu_.block.tlb.execute[static_cast<unsigned>(privilege)].find(where, 1);
     if (!host) {
-        if (static_cast<u64>(static_cast<i64>(rip << 16) >> 16) != rip) return nullptr;
-        const auto fill = vcpu_.mmu.fill({rip}, Access::execute, privilege, CodeWrites::refused);
+        if (static_cast<u64>(static_cast<i64>(where.value << 16) >> 16) != where.value) return nullptr;
+        const auto fill = vcpu_.mmu.fill(where, Access::execute, privilege, CodeWrites::refused);
         if (!fill || !fill->host) return nullptr;
         host = fill->host;
     }
-    return host - (rip & ~page_mask);
+    return host - where.offset();
 }
 
 const TranslationCache::Found* Translator::find_block(u64 rip, unsigned mode) {
-    const u8* page = code_page(rip);
+    const u8* page = code_page(linear(rip));
     return page ? cache_->find({rip, page, mode}) : nullptr;
 }
 
 u64 Translator::remember_jump(const TranslationCache::Found& target) {
-    const u64 rip = target.key.rip;
+    const u64 rip = target.key.rip, where = linear(rip).value;
     const u64 code = host_code(target.entry_flags_saved);
     const unsigned privilege = Mode::privilege_of(target.key.mode);
     JumpCacheUse& use = jump_use_[privilege];
@@ -90,10 +140,10 @@ u64 Translator::remember_jump(const TranslationCache::Found& target) {
         use.indices[use.count++] = static_cast<u16>(index);
     else
         use.count = JumpCacheUse::capacity + 1;
-    use.halves[rip >> 63] = true;
-    const u64 page = (rip >> page_shift) * 0x9e3779b97f4a7c15 >> 52;
+    use.halves[where >> 63] = true;
+    const u64 page = (where >> page_shift) * 0x9e3779b97f4a7c15 >> 52;
     use.pages[page >> 6] |= u64{1} << (page & 63);
-    if (privilege != static_cast<unsigned>(Privilege::user) && !use.local) use.local = !is_global(rip);
+    if (privilege != static_cast<unsigned>(Privilege::user) && !use.local) use.local = !is_global({where});
     return code;
 }
 
@@ -107,7 +157,7 @@ u64 Translator::on_resolve_link(u64 number) {
     // Within a page, that the page is the one at this address is what found us here. Elsewhere a link holds
     // until the target's page is mapped differently, which for a global page is announced.
     const bool lasting =
-        link.crosses_pages ? is_global(link.target_rip) : target->key.page == link.from->key.page;
+        link.crosses_pages ? is_global(linear(link.target_rip)) : target->key.page == link.from->key.page;
     if (link.from->valid && lasting) {
         cache_->connect(link, *target);
         vcpu_.counters.jumps_chained++;
@@ -115,9 +165,9 @@ u64 Translator::on_resolve_link(u64 number) {
     return host_code(target->entry_flags_saved);
 }
 
-bool Translator::is_global(u64 rip) {
+bool Translator::is_global(GuestLinear where) {
     const auto t =
-        vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege(), CodeWrites::refused);
+        vcpu_.mmu.translate(where, Access::execute, vcpu_.mmu.fetch_privilege(), CodeWrites::refused);
     return t && t->global;
 }
 
@@ -151,9 +201,10 @@ u64 Translator::on_fast_call(u64 operand, u64 number) {
 /// Behind an instruction that the monitor has executed: in the same block, at another one, or 0 to leave.
 u64 Translator::continue_at(const Site& site, u64 next) {
     if (vcpu_.block.attention.load(std::memory_order_relaxed) || !translatable()) return 0;
+    if (code_segments_.crowded()) return 0;
     const unsigned mode = current_mode().packed();
     if (Mode::family_of(mode) != Mode::family_of(mode_)) return 0;
-    if (Mode::is_code32(mode)) measure_segments();
+    if (Mode::is_legacy(mode)) measure_segments();
     const u64 rip = vcpu_.state.rip;
     if (rip == next && site.resume && site.block->valid && mode == site.block->key.mode)
         return host_code(site.resume);
@@ -164,43 +215,22 @@ u64 Translator::continue_at(const Site& site, u64 next) {
     return target ? remember_jump(*target) : 0;
 }
 
-namespace {
-
-namespace attribute = x86::segment_attribute;
-constexpr u32 plain_mask = attribute::unusable | attribute::not_system | attribute::code |
-                           attribute::expand_down_or_conforming | attribute::writable_or_readable;
-constexpr u32 plain_data = attribute::not_system | attribute::writable_or_readable;
-
-bool covers_everything(const x86::SegmentRegister& s) { return s.base == 0 && s.limit == 0xffff'ffff; }
-
-bool flat_data(const x86::SegmentRegister& s) {
-    return covers_everything(s) && (s.attributes & plain_mask) == plain_data;
-}
-
-/// 32-bit code whose addresses are offsets in segments that allow everything (SDM vol. 3, ch. 3.2.1).
-bool flat_code32(const CpuState& s) {
-    const x86::SegmentRegister& ss = s.seg(x86::Segment::ss);
-    return !s.real_mode() && !s.v86_mode() && s.code_size() == 4 &&
-           covers_everything(s.seg(x86::Segment::cs)) && flat_data(ss) &&
-           ss.attributes & attribute::default_big && flat_data(s.seg(x86::Segment::ds)) &&
-           flat_data(s.seg(x86::Segment::es));
-}
-
-u64 end_of_plain_data(const x86::SegmentRegister& s) {
-    return (s.attributes & plain_mask) == plain_data ? u64{s.limit} + 1 : 0;
-}
-
-}  // namespace
-
 void Translator::measure_segments() {
-    area().fs_end = end_of_plain_data(vcpu_.state.seg(x86::Segment::fs));
-    area().gs_end = end_of_plain_data(vcpu_.state.seg(x86::Segment::gs));
+    const CpuState& s = vcpu_.state;
+    for (unsigned n = 0; n < x86::segment_count; n++) area().reach[n] = reach_of(s.segment[n], s.real_mode());
+    if (s.stack_size() == 2) {
+        // Where SP is about to wrap, the interpreter looks after it.
+        constexpr u64 end = 0x10000;
+        TranslatedCodeArea::Reach& stack = area().reach[static_cast<unsigned>(x86::Segment::ss)];
+        stack.read_end = stack.read_end < end ? stack.read_end : end;
+        stack.write_end = stack.write_end < end ? stack.write_end : end;
+    }
 }
 
 bool Translator::translatable() const {
     const CpuState& s = vcpu_.state;
     const unsigned cpl = s.cpl();
-    return (s.code64() || flat_code32(s)) && (cpl == 0 || cpl == 3) && s.shadow == InterruptShadow::none &&
+    return (cpl == 0 || cpl == 3) && s.shadow == InterruptShadow::none &&
            !(s.rflags & (x86::flags::tf | x86::flags::rf)) && !(s.dr7 & 0xff) &&
            !(cpl == 3 && s.rflags & x86::flags::ac && s.cr0 & x86::cr0::am);
 }

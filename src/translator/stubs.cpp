@@ -30,7 +30,8 @@ class StubEmitter {
         a_.jmp(block_field(SOFTMETAL_AREA(exit_value)));
     }
 
-    void light(u64 (*function)(void*, u64, u64)) {
+    /// `changes_registers`: also those that a C++ function keeps.
+    void light(u64 (*function)(void*, u64, u64), bool changes_registers = false) {
         store_all();
         a_.mov(block_field(SOFTMETAL_AREA(fault_linear)), address_register);
         call(function);
@@ -38,6 +39,7 @@ class StubEmitter {
         a_.jz(leave_with_vectors_);
         a_.mov(temporary, jit::rax);
         load(caller_saved);  // the rest survived the call
+        if (changes_registers) load(callee_saved);
         a_.mov(address_register,
                block_field(SOFTMETAL_AREA(fault_linear)));  // what a retried look-up begins with
         a_.jmp(temporary);
@@ -164,7 +166,7 @@ Stubs emit_stubs(host::CodeMemory& memory, VcpuBlock& block, const MonitorCalls&
     stubs.resolve_indirect = here();
     emitter.light(calls.resolve_indirect);
     stubs.fast_call = here();
-    emitter.light(calls.fast_call);
+    emitter.light(calls.fast_call, true);
     stubs.leave = here();
     emitter.light(calls.leave);
     stubs.interpret = here();

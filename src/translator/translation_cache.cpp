@@ -107,9 +107,9 @@ void add_at(u8* place, T amount) {
     std::memcpy(place, &value, sizeof value);
 }
 
-u64 guest_address(const u8* place, bool code32) {
+u64 guest_address(const u8* place, bool legacy) {
     u64 address = 0;
-    std::memcpy(&address, place, code32 ? 4 : 8);
+    std::memcpy(&address, place, legacy ? 4 : 8);
     return address;
 }
 
@@ -118,20 +118,20 @@ u64 guest_address(const u8* place, bool code32) {
 void TranslationCache::relocate(const Block& donor, const Block& block) {
     u8* const code = code_.writable() + block.entry_flags_saved;
     const u64 guest = block.key.rip - donor.key.rip;
-    const bool code32 = block.mode.code32;
+    const bool legacy = block.mode.legacy;
     for (u32 n = 0; n < block.relocation_count; n++) {
         const Relocation r = table.relocations[block.first_relocation + n];
         u8* const place = code + r.at;
         switch (r.kind) {
             case Relocation::Kind::guest_address:
-                if (code32)
+                if (legacy)
                     add_at(place, static_cast<u32>(guest));
                 else
                     add_at(place, guest);
                 break;
             case Relocation::Kind::jump_cache_slot: {  // its address comes before it
-                const u64 now = guest_address(code + r.address_at, code32);
-                const u64 before = code32 ? static_cast<u32>(now - guest) : now - guest;
+                const u64 now = guest_address(code + r.address_at, legacy);
+                const u64 before = legacy ? static_cast<u32>(now - guest) : now - guest;
                 add_at(place,
                        (JumpCache::index(now) - JumpCache::index(before)) * u32{sizeof(JumpCache::Entry)});
                 break;

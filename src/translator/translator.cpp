@@ -30,9 +30,7 @@ void emit_instruction(BlockEmitter& e, const CpuModel::Features& features) {
     // The host may have what the model hides, or not even that: #UD is the interpreter's to raise.
     if (!interpreter::means_itself(features, i)) return e.interpret_foreign();
     if (translate_address(e) || translate_control_transfer(e)) return;
-    if (e.reaches(i) &&
-        (translate_stack(e) || translate_string(e) || translate_system(e) || translate_computation(e)))
-        return;
+    if (translate_stack(e) || translate_string(e) || translate_system(e) || translate_computation(e)) return;
     e.interpret();
 }
 
@@ -110,10 +108,14 @@ void Translator::claim_thread() {
 }
 
 void Translator::select_mode() {
+    if (code_segments_.crowded()) {
+        drop_everything();
+        code_segments_.clear();
+    }
     const unsigned mode = current_mode().packed();
     if (Mode::family_of(mode) != Mode::family_of(mode_)) forget_all_jumps();
     mode_ = mode;
-    if (Mode::is_code32(mode)) measure_segments();
+    if (Mode::is_legacy(mode)) measure_segments();
 }
 
 void Translator::run(u64 budget) {
@@ -199,7 +201,8 @@ u64 Translator::on_interpret(u64 number) {
 
 Block* Translator::find_or_translate() {
     const u64 rip = vcpu_.state.rip;
-    const u8* page = code_page(rip);
+    const GuestLinear where = linear(rip);
+    const u8* page = code_page(where);
     if (!page) return nullptr;
     const Mode mode = current_mode();
     const BlockKey key{rip, page, mode.packed()};
@@ -209,7 +212,7 @@ Block* Translator::find_or_translate() {
         vcpu_.counters.blocks_copied++;
         return &cache_->copy(*known, key);
     }
-    u8& heat = heat_[heat_slot(rip)];
+    u8& heat = heat_[heat_slot(where.value)];
     if (heat < options_.threshold) {
         heat++;
         return nullptr;
@@ -222,12 +225,11 @@ Block* Translator::find_or_translate() {
     return block;
 }
 
-/// The page of RAM that RIP lies in, marked as code before its bytes are read: a write from now on is
-/// noticed.
-std::optional<GuestPhysical> Translator::prepare_code_page(u64 rip) {
-    const auto where = vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege());
-    if (!where || !vcpu_.memory.page(where->physical)) return std::nullopt;
-    const GuestPhysical page{where->physical.page()};
+/// The page of RAM there, marked as code before its bytes are read: a write from now on is noticed.
+std::optional<GuestPhysical> Translator::prepare_code_page(GuestLinear where) {
+    const auto place = vcpu_.mmu.translate(where, Access::execute, vcpu_.mmu.fetch_privilege());
+    if (!place || !vcpu_.memory.page(place->physical)) return std::nullopt;
+    const GuestPhysical page{place->physical.page()};
     if (vcpu_.memory.holds_code_of(page, vcpu_.index)) return page;
     if (keeper_) return keeper_->keep(page) ? std::optional(page) : std::nullopt;
     vcpu_.memory.mark_code(page, vcpu_.index);
@@ -237,17 +239,21 @@ std::optional<GuestPhysical> Translator::prepare_code_page(u64 rip) {
 
 Block* Translator::translate(const BlockKey& key, Mode mode) {
     if (cache_->space_left() < largest_block_code) drop_everything();
-    const auto first = prepare_code_page(key.rip);
+    const CodeSegment segment = current_code_segment();
+    if (key.rip > segment.last) return nullptr;
+    const u64 where = segment.linear(key.rip);
+    const auto first = prepare_code_page({where});
     if (!first || vcpu_.memory.page(*first) != key.page) return nullptr;
-    GuestBlock guest = read_guest_block(key.rip, key.page, mode.code_size(), decode_cache_);
-    const u64 second_rip =
-        mode.code32 ? static_cast<u32>((key.rip | ~page_mask) + 1) : (key.rip | ~page_mask) + 1;
+    const GuestCode guest_code{key.rip, segment, mode.code_size(), key.page};
+    GuestBlock guest = read_guest_block(guest_code, decode_cache_);
+    const u64 behind = (where | ~page_mask) + 1;
+    const u64 second_linear = mode.legacy ? static_cast<u32>(behind) : behind;
     const u8* second_page = nullptr;
     if (guest.straddles) {
-        const auto second = prepare_code_page(second_rip);
+        const auto second = prepare_code_page({second_linear});
         if (!second || !vcpu_.memory.holds_code_of(*first, vcpu_.index)) return nullptr;
         second_page = vcpu_.memory.page(*second);
-        guest = read_straddling_instruction(key.rip, key.page, second_page, mode.code_size(), decode_cache_);
+        guest = read_straddling_instruction(guest_code, second_page, decode_cache_);
     }
     if (guest.instructions.empty()) return nullptr;
 
@@ -260,11 +266,11 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
     code.reset(asmjit::ResetPolicy::kSoft);
     code.init(asmjit::Environment::host(), host_code(base));
     code.attach(&assembler_);
-    BlockEmitter e(assembler_, stubs_, cache_->table, block, base, options_.chain);
+    BlockEmitter e(assembler_, stubs_, cache_->table, block, segment, base, options_.chain);
     e.begin_block(guest.instructions.front().live_before() & x86::flags::status);
     for (const GuestInstruction& g : guest.instructions) {
         e.begin_instruction(g);
-        if (second_page) e.require_mapping(second_rip, second_page);
+        if (second_page) e.require_mapping(second_linear, second_page);
         emit_instruction(e, vcpu_.model.features());
     }
     const GuestInstruction& last = guest.instructions.back();

@@ -66,7 +66,9 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
                host::PrivateMemory recent);
 
     [[nodiscard]] bool translatable() const;
-    [[nodiscard]] translator::Mode current_mode() const;
+    /// Of a translatable state.
+    [[nodiscard]] translator::Mode current_mode();
+    [[nodiscard]] translator::CodeSegment current_code_segment() const;
     /// Translated code on this thread addresses this vCPU.
     void claim_thread();
     /// Around translated code: what it recorded of itself in the x87 state.
@@ -83,14 +85,16 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     void drop_everything();
 
     // Called from translated code (runtime_calls.cpp).
-    [[nodiscard]] const u8* code_page(u64 rip);
+    [[nodiscard]] const u8* code_page(GuestLinear where);
     [[nodiscard]] const translator::TranslationCache::Found* find_block(u64 rip, unsigned mode);
-    [[nodiscard]] bool is_global(u64 rip);
+    [[nodiscard]] bool is_global(GuestLinear where);
+    /// Of an instruction pointer in the current code segment.
+    [[nodiscard]] GuestLinear linear(u64 rip) const { return {current_code_segment().linear(rip)}; }
     /// In the jump cache. Answers where to go.
     u64 remember_jump(const translator::TranslationCache::Found& target);
     /// Enters the mode; jump caches of another family of modes are no good for it.
     void select_mode();
-    /// Before 32-bit code: what FS and GS let it reach.
+    /// Before legacy code: what its segments let it reach.
     void measure_segments();
     u64 on_tlb_miss(u64 linear, u64 site);
     u64 on_resolve_link(u64 link);
@@ -113,11 +117,11 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     void select_jump_tag();
     /// What a jump cache knows `rip` by.
     [[nodiscard]] u64 jump_key(u64 rip, unsigned mode) const {
-        if (translator::Mode::is_code32(mode)) rip |= u64{1} << JumpCache::code32_bit;
+        rip |= translator::Mode::jump_key_bits(mode);
         const bool user = translator::Mode::privilege_of(mode) == static_cast<unsigned>(Privilege::user);
         return user ? rip ^ vcpu_.block.translated.jump_tag : rip;
     }
-    [[nodiscard]] std::optional<GuestPhysical> prepare_code_page(u64 rip);
+    [[nodiscard]] std::optional<GuestPhysical> prepare_code_page(GuestLinear where);
 
     Vcpu& vcpu_;
     Interpreter& interpreter_;
@@ -127,6 +131,7 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     translator::Stubs stubs_;
     std::unique_ptr<translator::TranslationCache> cache_;
     unsigned mode_ = 0;  // packed mode of the block last entered; jump caches hold blocks of its family only
+    translator::CodeSegments code_segments_;
     translator::FastCalls fast_calls_;
 
     /// What the jump caches hold, so that dropping them costs what was put in.

@@ -40,7 +40,7 @@ void Translator::hide_x87_pointers() {
     // AMD's processors record FOP with FIP, and the translation's may happen to be the one loaded.
     if (e.fop == loaded.fop && !vcpu_.model.is_amd()) return;
     e.fop = 0;
-    const u8* page = e.fip ? code_page(e.fip) : nullptr;
+    const u8* page = e.fip ? code_page(linear(e.fip)) : nullptr;
     if (!page) return;
     const u64 at = e.fip & ~page_mask;
     const auto i = decode({page + at, page_size - at}, 8);

@@ -1,5 +1,5 @@
-// User code of random bytes: the interpreter and the translator leave the same behind. 64-bit code, or 32-bit
-// code in flat segments.
+// User code of random bytes: the interpreter and the translator leave the same behind. 64-bit code, 32-bit
+// code in flat segments, or 16-bit and 32-bit code in segments of all kinds.
 #include "../differential/guest_runner.hpp"
 #include "../differential/test_segments.hpp"
 #include "host/fault_signals.hpp"
@@ -14,11 +14,7 @@ using namespace softmetal::differential;
 namespace {
 
 constexpr std::size_t longest_code = 256;
-#ifdef SOFTMETAL_FUZZ_CODE32
-constexpr u8 code_size = 4;
-#else
-constexpr u8 code_size = 8;
-#endif
+constexpr bool code64 = SOFTMETAL_FUZZED_CODE == 64, segmented = SOFTMETAL_FUZZED_CODE == 16;
 
 struct Engines {
     host::FaultStack fault_stack;
@@ -50,20 +46,48 @@ bool comparable(std::span<const u8> code) {
 /// Half of the values are pointers into mapped pages, so that accesses succeed.
 u64 register_value(fuzz::Input& input) {
     const u8 kind = input.take<u8>();
-    if (kind & 1) return pages[kind / 2 % pages.size()].linear + input.take<u16>() % page_size;
+    if (kind & 1) {
+        const u64 in_page = input.take<u16>() % page_size;
+        // An offset in a local segment's own two pages, or a linear address.
+        if (segmented && kind & 2) return segments::data_offset + (kind & 4 ? page_size : 0) + in_page;
+        return pages[kind / 2 % pages.size()].linear + in_page;
+    }
     const u64 value = kind & 2 ? input.take<u64>() : input.take<u8>();
-    return code_size == 8 ? value : value & 0xffff'ffff;
+    return code64 ? value : value & 0xffff'ffff;
+}
+
+void choose_segments(fuzz::Input& input, TestCase& test) {
+    using namespace segments;
+    // The flat one, null, and the data segments of segments::local; the stack may be small or expand
+    // downwards.
+    constexpr auto data = std::to_array<u16>(
+        {user_data, data16, data16, local_selector(1), local_selector(2), local_selector(3), user_code32, 0});
+    constexpr auto stacks = std::to_array<u16>({stack16, stack32, stack16, user_data, stack_down, data16});
+    const auto pick = [&input](const auto& choices) { return choices[input.take<u8>() % choices.size()]; };
+    test.code_size = input.take<u8>() & 1 ? 4 : 2;
+    test.selectors = {
+        .ds = pick(data), .es = pick(data), .fs = pick(data), .gs = pick(data), .ss = pick(stacks)};
+}
+
+u64 stack_pointer(const TestCase& test) {
+    constexpr u64 within = page_size - 64;
+    return segmented && test.selectors.ss != segments::user_data ? segments::data_offset + within
+                                                                 : layout::stack + within;
 }
 
 void prepare(fuzz::Input& input, TestCase& test) {
     test.registers = {};
     for (auto& page : test.memory.bytes) page.fill(0);
     test.memory.bytes[0].fill(0xcc);
-    test.code_size = code_size;
-    if (code_size == 4) test.selectors = {segments::user_data, segments::user_data, segments::user_data};
+    test.code_size = code64 ? 8 : 4;
+    test.selectors = {};
+    if (segmented)
+        choose_segments(input, test);
+    else if (!code64)
+        test.selectors = {segments::user_data, segments::user_data, segments::user_data};
     for (u64& r : test.registers.gpr) r = register_value(input);
-    test.registers.gpr[x86::rsp] = layout::stack + page_size - 64;
-    test.registers.rip = layout::instruction;
+    test.registers.gpr[x86::rsp] = stack_pointer(test);
+    test.registers.rip = layout::instruction - segments::code_base(test.code_size);
     test.registers.rflags |= input.take<u16>() & x86::flags::status;
     const u8 seed = input.take<u8>();
     for (unsigned page = 1; page < pages.size(); page++)

@@ -101,6 +101,8 @@ bool converts_floats(const Instruction& i) {
 
 /// Is the unit it needs switched on in this mode? If not, the interpreter raises what the architecture says.
 bool unit_available(const Instruction& i, const Mode& mode) {
+    // Neither real nor V86 mode knows VEX (SDM vol. 2, ch. 2.4), and elsewhere it is rare in such code.
+    if (i.layout.encoding == Encoding::vex && mode.segmented) return false;
     if (i.uses_x87 && !mode.x87) return false;
     if (i.vectors_read | i.vectors_written || converts_floats(i))
         return i.layout.encoding == Encoding::vex ? mode.avx : mode.sse;
@@ -212,8 +214,9 @@ bool translate_computation(BlockEmitter& e) {
     if (i.has_memory && !memory) return false;
     const bool bit_string = is_bit_string(i);
     // What a segment's limit was checked for is not where the operand lies then.
-    const bool checked_segment = e.mode.code32 && i.memory.segment >= x86::Segment::fs;
-    if (bit_string && (i.address_size != e.mode.code_size() || checked_segment)) return false;
+    const bool checked_segment = e.mode.legacy && i.memory.segment >= x86::Segment::fs;
+    if (bit_string && (i.address_size != e.mode.code_size() || checked_segment || e.mode.segmented))
+        return false;
     SpilledOperands spilled(i, memory);
     if (!spilled.enough || (bit_string && spilled.map[i.operands[1].index] == x86::rsp)) return false;
 
@@ -271,11 +274,7 @@ bool translate_address(BlockEmitter& e) {
         case ZYDIS_MNEMONIC_LEA: break;
         default: return false;
     }
-    if (i.address_size == 2) return false;
-    // LEA takes the offset alone: no segment base, no check.
-    Instruction plain = i;
-    plain.memory.segment = x86::Segment::ds;
-    e.linear_address(plain);
+    e.effective_address(i);
     const unsigned target = i.operands[0].index;
     switch (i.operand_size) {
         case 8: e.write_register(target, address_register); break;

@@ -2,6 +2,7 @@
 #include "translator/rules/rules.hpp"
 
 #include <Zydis/Zydis.h>
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -31,28 +32,34 @@ std::optional<asmjit::x86::CondCode> condition_of(ZydisMnemonic mnemonic) {
     }
 }
 
+/// R10 = the instruction pointer of `bytes` bytes at host address R10.
+void load_return_address(BlockEmitter& e, unsigned bytes) {
+    if (bytes == 2)
+        e.a.movzx(address_register.r32(), jit::word_ptr(address_register));
+    else
+        e.load_slot(address_register, bytes);
+}
+
 /// The first operand's value in R10: a register or memory.
 void load_target(BlockEmitter& e, const Instruction& i) {
     if (i.operands[0].kind == OperandKind::memory) {
         e.linear_address(i);
         e.release_flags(e.current().live_before());
-        e.host_address(e.slot(), Access::read);
-        e.load_slot(address_register);
+        e.host_address(i.operand_size, Access::read);
+        load_return_address(e, i.operand_size);
     } else {
         const jit::Gp value = e.read_register(i.operands[0].index, address_register);
-        if (e.mode.code32)
-            e.a.mov(address_register.r32(), value.r32());
-        else if (value != address_register)
-            e.a.mov(address_register, value);
+        if (value != address_register) e.cut_address(value, i.operand_size);
     }
 }
 
 void push_return_address(BlockEmitter& e) {
     const u64 next = e.current().next_rip();
-    e.find_pushed_slot();
-    if (e.mode.code32) {
+    const unsigned slot = e.current().instruction.operand_size;
+    e.find_pushed(slot);
+    if (e.mode.legacy) {
         e.load_guest_address(temporary, next);
-        e.a.mov(jit::dword_ptr(address_register), temporary.r32());
+        e.store_slot(temporary, slot);
     } else if (next == static_cast<u64>(static_cast<i64>(static_cast<i32>(next)))) {
         e.a.mov(jit::qword_ptr(address_register), static_cast<i32>(next));
         e.keep_here();
@@ -60,7 +67,7 @@ void push_return_address(BlockEmitter& e) {
         e.load_guest_address(temporary, next);
         e.a.mov(jit::qword_ptr(address_register), temporary);
     }
-    e.move_stack_pointer(guest_rsp, -static_cast<i32>(e.slot()));
+    e.move_stack_pointer(guest_rsp, -static_cast<i32>(slot));
 }
 
 bool call(BlockEmitter& e, const GuestInstruction& g) {
@@ -72,6 +79,7 @@ bool call(BlockEmitter& e, const GuestInstruction& g) {
             return true;
         case OperandKind::memory:
             load_target(e, i);
+            e.check_target(i.operand_size);
             e.a.mov(block_field(SOFTMETAL_AREA(scratch)), address_register);
             push_return_address(e);
             e.a.mov(address_register, block_field(SOFTMETAL_AREA(scratch)));
@@ -79,6 +87,10 @@ bool call(BlockEmitter& e, const GuestInstruction& g) {
             return true;
         case OperandKind::gpr:
             if (i.operands[0].index == x86::rsp) return false;  // it would read the pushed-down value
+            if (e.mode.segmented) {
+                load_target(e, i);
+                e.check_target(i.operand_size);
+            }
             push_return_address(e);
             load_target(e, i);
             e.jump_indirect();
@@ -94,6 +106,7 @@ bool jump(BlockEmitter& e, const GuestInstruction& g) {
         case OperandKind::memory:
         case OperandKind::gpr:
             load_target(e, i);
+            e.check_target(i.operand_size);
             e.jump_indirect();
             return true;
         default: return false;
@@ -101,10 +114,12 @@ bool jump(BlockEmitter& e, const GuestInstruction& g) {
 }
 
 void near_return(BlockEmitter& e, const Instruction& i) {
-    e.find_stack_slot(guest_rsp);
-    e.load_slot(address_register);
+    const unsigned slot = i.operand_size;
+    e.find_on_stack(guest_rsp, slot);
+    load_return_address(e, slot);
+    e.check_target(slot);
     const bool releases = i.operands[0].kind == OperandKind::immediate;
-    e.move_stack_pointer(guest_rsp, static_cast<i32>(e.slot() + (releases ? i.immediate & 0xffff : 0)));
+    e.move_stack_pointer(guest_rsp, static_cast<i32>(slot + (releases ? i.immediate & 0xffff : 0)));
     e.jump_indirect();
 }
 
@@ -123,17 +138,42 @@ bool is_control_transfer(const Instruction& i) {
     }
 }
 
-/// Of LOOP and JRCXZ.
-jit::Gp counter(const Instruction& i) {
-    if (i.address_size == 8) return jit::rcx;
-    return jit::ecx;
+/// Of LOOP and JRCXZ: goes to `zero` where RCX, ECX or CX is 0, else to `other`. Keeps flags; uses R11.
+void test_counter(BlockEmitter& e, const Instruction& i, const asmjit::Label& zero,
+                  const asmjit::Label& other) {
+    const asmjit::Label is_zero = e.a.newLabel();
+    const bool word = i.address_size == 2;  // which the host has no such jump for
+    if (word) {
+        e.a.mov(temporary, jit::rcx);
+        e.a.movzx(jit::ecx, jit::cx);
+    }
+    e.a.jecxz(low_part(jit::rcx, word ? 4 : i.address_size), is_zero);
+    if (word) e.a.mov(jit::rcx, temporary);
+    e.a.long_().jmp(other);
+    e.a.bind(is_zero);
+    if (word) e.a.mov(jit::rcx, temporary);
+    e.a.long_().jmp(zero);
+}
+
+bool has_repeat_prefix(const Instruction& i) {
+    return std::any_of(i.bytes.begin(), i.bytes.begin() + i.layout.opcode,
+                       [](u8 byte) { return byte == 0xf2 || byte == 0xf3; });
+}
+
+void count_down(BlockEmitter& e, const Instruction& i) {
+    if (i.address_size == 2) {
+        e.a.lea(temporary.r32(), jit::ptr(jit::rcx, -1));
+        e.a.mov(jit::cx, temporary.r16());
+    } else {
+        e.a.lea(low_part(jit::rcx, i.address_size), jit::ptr(jit::rcx, -1));
+    }
 }
 
 bool translate_near(BlockEmitter& e) {
     const GuestInstruction& g = e.current();
     const Instruction& i = g.instruction;
-    if (i.operand_size != e.slot()) return false;  // an operand-size prefix cuts the target
-    if (!e.reaches(i)) return false;
+    if (!e.has_slots_of(i.operand_size)) return false;
+    if (i.operands[0].kind == OperandKind::relative && e.leaves_segment(g.target_rip())) return false;
     if (const auto condition = condition_of(i.mnemonic)) {
         e.require_flags();
         e.branch_to(
@@ -149,22 +189,32 @@ bool translate_near(BlockEmitter& e) {
             return true;
         case ZYDIS_MNEMONIC_JRCXZ:
         case ZYDIS_MNEMONIC_JECXZ:
+        case ZYDIS_MNEMONIC_JCXZ:
             e.branch_to(g.target_rip(), [&](const asmjit::Label& taken) {
-                const asmjit::Label zero = e.a.newLabel(), other = e.a.newLabel();
-                e.a.jecxz(counter(i), zero);
-                e.a.short_().jmp(other);
-                e.a.bind(zero);
-                e.a.long_().jmp(taken);
+                const asmjit::Label other = e.a.newLabel();
+                test_counter(e, i, taken, other);
                 e.a.bind(other);
             });
             return true;
+        case ZYDIS_MNEMONIC_LOOPE:
+        case ZYDIS_MNEMONIC_LOOPNE:
+            if (has_repeat_prefix(i)) return false;  // the vendors differ in what it does
+            e.require_flags();
+            count_down(e, i);
+            e.branch_to(g.target_rip(), [&](const asmjit::Label& taken) {
+                const asmjit::Label done = e.a.newLabel(), more = e.a.newLabel();
+                test_counter(e, i, done, more);
+                e.a.bind(more);
+                e.a.long_().j(
+                    i.mnemonic == ZYDIS_MNEMONIC_LOOPE ? jit::CondCode::kE : jit::CondCode::kNE, taken);
+                e.a.bind(done);
+            });
+            return true;
         case ZYDIS_MNEMONIC_LOOP:
-            if (i.address_size == 2) return false;
-            e.a.lea(counter(i), jit::ptr(jit::rcx, -1));
+            count_down(e, i);
             e.branch_to(g.target_rip(), [&](const asmjit::Label& taken) {
                 const asmjit::Label done = e.a.newLabel();
-                e.a.jecxz(counter(i), done);
-                e.a.long_().jmp(taken);
+                test_counter(e, i, done, taken);
                 e.a.bind(done);
             });
             return true;
@@ -178,7 +228,7 @@ bool translate_control_transfer(BlockEmitter& e) {
     if (!is_control_transfer(e.current().instruction)) return false;
     if (!translate_near(e)) {
         e.interpret();
-        e.jump_to(e.current().next_rip());  // where it was not taken (LOOPE)
+        e.jump_to(e.current().next_rip());  // where it was not taken
     }
     return true;
 }

@@ -8,19 +8,10 @@
 namespace softmetal::translator {
 namespace {
 
-/// The low `size` bytes of a register.
-jit::Gp low_part(const jit::Gp& reg, unsigned size) {
-    switch (size) {
-        case 1: return reg.r8();
-        case 2: return reg.r16();
-        case 4: return reg.r32();
-        default: return reg;
-    }
-}
-
 class StringElement {
  public:
-    StringElement(BlockEmitter& e, const Instruction& i) : e_(e), size_(i.operand_size) {
+    StringElement(BlockEmitter& e, const Instruction& i)
+        : e_(e), size_(i.operand_size), address_size_(i.address_size), source_(i.memory.segment) {
         e_.release_flags(e_.current().live_before());
         const asmjit::Label backwards = e_.a.newLabel();
         constexpr u8 direction_in_byte1 = x86::flags::df >> 8;
@@ -29,13 +20,18 @@ class StringElement {
         e_.interpret_where(backwards);
     }
 
-    /// R10 = host address of the element at `pointer`.
-    void find(const jit::Gp& pointer, Access access) {
-        e_.a.mov(e_.sized(address_register), e_.sized(pointer));
-        e_.host_address(size_, access);
-    }
+    /// R10 = host address of the element at RSI, or at RDI.
+    void find_source() { find(jit::rsi, source_, Access::read); }
+    void find_destination(Access access) { find(jit::rdi, x86::Segment::es, access); }
+    /// Uses R11 for addresses of 16 bits.
     void advance(const jit::Gp& pointer) {
-        e_.a.lea(e_.sized(pointer), jit::ptr(pointer, static_cast<i32>(size_)));
+        const auto distance = static_cast<i32>(size_);
+        if (address_size_ == 2) {
+            e_.a.lea(temporary.r32(), jit::ptr(pointer, distance));
+            e_.a.mov(pointer.r16(), temporary.r16());
+        } else {
+            e_.a.lea(low_part(pointer, address_size_), jit::ptr(pointer, distance));
+        }
     }
     /// The element at R10, kept across the search for another.
     void keep() {
@@ -53,8 +49,15 @@ class StringElement {
     [[nodiscard]] jit::Mem element() const { return jit::ptr(address_register, 0, size_); }
 
  private:
+    void find(const jit::Gp& pointer, x86::Segment segment, Access access) {
+        e_.cut_address(pointer, address_size_);
+        if (e_.mode.segmented) e_.add_segment(segment, size_, access);
+        e_.host_address(size_, access);
+    }
+
     BlockEmitter& e_;
-    const unsigned size_;
+    const unsigned size_, address_size_;
+    const x86::Segment source_;
 };
 
 enum class Kind : u8 { none, load, store, move, scan, compare };
@@ -90,43 +93,43 @@ Kind kind_of(const Instruction& i) {
 bool translate_string(BlockEmitter& e) {
     const Instruction& i = e.current().instruction;
     // MOVSD and CMPSD are also SSE2 instructions.
-    if (i.category != ZYDIS_CATEGORY_STRINGOP || i.rep || i.repne || i.address_size != e.mode.code_size())
-        return false;
+    if (i.category != ZYDIS_CATEGORY_STRINGOP || i.rep || i.repne) return false;
+    if (!e.mode.segmented && i.address_size != e.mode.code_size()) return false;
     const Kind kind = kind_of(i);
     const bool other_segment = i.memory.segment >= x86::Segment::fs || i.memory.segment == x86::Segment::cs;
-    if (kind == Kind::none || other_segment) return false;
+    if (kind == Kind::none || (other_segment && !e.mode.segmented)) return false;
 
     StringElement s(e, i);
     const jit::Gp whole = low_part(jit::rax, i.operand_size);
     switch (kind) {
         case Kind::load:
-            s.find(jit::rsi, Access::read);
+            s.find_source();
             e.a.mov(whole, s.element());
             s.advance(jit::rsi);
             break;
         case Kind::store:
-            s.find(jit::rdi, Access::write);
+            s.find_destination(Access::write);
             e.a.mov(s.element(), whole);
             s.advance(jit::rdi);
             break;
         case Kind::move:
-            s.find(jit::rsi, Access::read);
+            s.find_source();
             s.keep();
-            s.find(jit::rdi, Access::write);
+            s.find_destination(Access::write);
             e.a.mov(s.element(), s.kept());
             s.advance(jit::rsi);
             s.advance(jit::rdi);
             break;
         case Kind::scan:
-            s.find(jit::rdi, Access::read);
+            s.find_destination(Access::read);
             e.a.cmp(whole, s.element());
             s.advance(jit::rdi);
             e.flags_are(FlagsAt::host);
             break;
         default:
-            s.find(jit::rdi, Access::read);
+            s.find_destination(Access::read);
             s.keep();
-            s.find(jit::rsi, Access::read);
+            s.find_source();
             e.a.cmp(s.element(), s.kept());
             s.advance(jit::rsi);
             s.advance(jit::rdi);

@@ -102,7 +102,7 @@ bool translate_for_all(BlockEmitter& e) {
         case ZYDIS_MNEMONIC_MOV: return i.operands[1].kind == OperandKind::segment && read_selector(e, i);
         default: break;
     }
-    if (!e.mode.fsgsbase || e.mode.code32) return false;  // they exist in 64-bit mode only
+    if (!e.mode.fsgsbase || e.mode.legacy) return false;  // they exist in 64-bit mode only
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_RDFSBASE: read_base(e, i, x86::Segment::fs); return true;
         case ZYDIS_MNEMONIC_RDGSBASE: read_base(e, i, x86::Segment::gs); return true;
