@@ -2,69 +2,7 @@
 ; what is allowed there (SDM vol. 3, ch. 9.9, 20.1).
 %include "environment32.inc"
 
-; To real mode, CS = v86_segment, SS = v86_stack_segment, DS = ES = v86_segment, all with limits of 64 KiB; a table of
-; interrupts at `vectors`. Answers are in the registers.
-%macro begin_real 0
-%push real
-    mov [resume.esp], esp
-    mov ax, slot(1)
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov fs, ax
-    jmp slot(0):image(%$short)
-bits 16
-%$short:
-    mov esp, v86_stack
-    mov eax, cr0
-    and al, ~1
-    mov cr0, eax
-    jmp v86_segment:v86(%$there)
-%$there:
-    mov ax, v86_segment
-    mov ds, ax
-    mov es, ax
-    mov fs, ax
-    mov ax, v86_stack_segment
-    mov ss, ax
-    lidt [v86(real_idt)]
-    xor eax, eax
-%endmacro
-%macro end_real 0
-    cli
-    mov [cs:v86(answers)], eax
-    mov [cs:v86(answers) + 4], ecx
-    mov [cs:v86(answers) + 8], edx
-    mov [cs:v86(answers) + 12], esp
-    mov ax, v86_segment
-    mov ds, ax
-    mov eax, cr0
-    or al, 1
-    mov cr0, eax
-    jmp dword kernel_code:%$flat
-bits 32
-%$flat:
-    mov ax, kernel_data
-    mov ss, ax
-    mov ds, ax
-    mov esp, [resume.esp]
-    call load_flat_segments
-    lidt [idt_pointer]
-    mov eax, [answers]
-    mov ecx, [answers + 4]
-    mov edx, [answers + 8]
-%pop
-%endmacro
-%macro real_exception 2+                    ; name, one instruction: the vector that it raises, or 0ff
-    begin_real
-    mov cx, 0xff
-    mov word [v86(real_resume)], v86(%%resume)
-    %2
-%%resume:
-    end_real
-    movzx ecx, cl
-    say %1, ecx
-%endmacro
+%include "real_mode.inc"
 
 ;| CR0 there: 00000000
 ;| CS: 0000ffff
@@ -119,17 +57,7 @@ bits 32
 ;| end
 
 main:
-    descriptor 0, 0x00009b000000ffff, 0x100000
-    descriptor 1, 0x000093000000ffff, 0
-    mov edi, vectors
-    xor ecx, ecx
-.vector:
-    lea eax, [ecx * 8 + v86(real_entries)]
-    or eax, v86_segment << 16
-    stosd
-    inc ecx
-    cmp ecx, 34
-    jb .vector
+    prepare_real_mode
 
     begin_real
     mov eax, cr0
@@ -486,42 +414,7 @@ bits 16
     pop ax
     iret
 
-; Entry n: which vector it was in CL, how it was entered in the answers; then goes on at real_resume. 33 comes back.
-align 8
-real_entries:
-%assign vector 0
-%rep 34
-    push word vector
-    jmp real_entry
-    align 8
-%assign vector vector + 1
-%endrep
-real_entry:
-    pop cx
-    mov [cs:v86(answers) + 24], sp
-    pushf
-    pop word [cs:v86(answers) + 26]
-    push bp
-    mov bp, sp
-    mov dx, [bp + 2]
-    pop bp
-    mov [cs:v86(answers) + 28], dx
-    cmp cx, 33
-    jne .leave
-    iret
-.leave:
-    add sp, 6
-    jmp [cs:v86(real_resume)]
-bits 32
-
-align 4
-vectors: times 34 dd 0
-real_idt:
-    dw 34 * 4 - 1
-    dd vectors
-answers: times 8 dd 0
-scratch: dd 0, 0
+real_mode_parts
 word_5a5a: dw 0x5a5a
 word_abcd: dw 0xabcd
-real_resume: dw 0
 image_ends
