@@ -17,7 +17,6 @@ second_stage:
     int 0x10
     jmp .teletype
 .said:
-    ; The BIOS' screen on the serial port holds characters back until a tick, which would come in between ours.
     call wait_for_ticks
     ; The geometry, as the BIOS tells it.
     mov ah, 8
@@ -203,16 +202,6 @@ wraps:
     mov word [es:0x510], 0x4321
     cmp word [0x500], 0x4321
     pop es
-    ret
-
-; Two ticks of the BIOS' clock.
-wait_for_ticks:
-    mov bx, [0x46c]
-    add bx, 2
-.tick:
-    hlt
-    cmp bx, [0x46c]
-    jne .tick
     ret
 
 message_teletype db "teletype", 13, 10, 0

@@ -10,6 +10,7 @@ sequencer equ 0x3c4
 graphics equ 0x3ce
 
 %macro report 1                 ; and wait for a key
+    call wait_for_ticks
     mov si, %%text
     call say
     xor ah, ah
