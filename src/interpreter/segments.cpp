@@ -48,14 +48,18 @@ void pop_segment(Vcpu& vcpu, const Instruction& i, void*) {
     if (segment == Segment::ss) state.shadow = InterruptShadow::mov_ss;
 }
 
+/// The offset is read before the selector is looked at: a page fault of the one comes before the segment's
+/// limit that the other lies behind.
 template <Segment segment>
 void load_far_pointer(Vcpu& vcpu, const Instruction& i, void*) {
     const unsigned size = i.operand_size;
-    const GuestLinear a = linear_address_of_parts(vcpu, i.memory.segment, effective_offset(vcpu.state, i),
-                                                  size, size + 2, Access::read);
+    const Segment from = i.memory.segment;
+    const u64 at = effective_offset(vcpu.state, i);
     const Privilege p = vcpu.mmu.data_privilege();
-    const u64 offset = with_word(size, [&]<Word T>() -> u64 { return vcpu.linear.read<T>(a, p); });
-    load_segment(vcpu, segment, vcpu.linear.read<u16>(a + size, p));
+    const GuestLinear first = linear_address(vcpu, from, at, size, Access::read);
+    const u64 offset = with_word(size, [&]<Word T>() -> u64 { return vcpu.linear.read<T>(first, p); });
+    const GuestLinear second = linear_address_unaligned(vcpu, from, at + size, 2, Access::read);
+    load_segment(vcpu, segment, vcpu.linear.read<u16>(second, p));
     write_gpr(vcpu.state, i.operands[0].index, size, offset);
 }
 
