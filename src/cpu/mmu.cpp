@@ -124,14 +124,16 @@ std::optional<GuestPhysical> Mmu::peek(GuestLinear a) const {
     }
     // Reads and writes mostly come to the same pages: enter both rights where both exist.
     insert(table_number(Access::read, p), a, host, global);
-    const bool may_write = mapping->has(PageMapping::dirty) && memory_.writable_page(physical) == host &&
-                           (access == Access::write || allowed(*mapping, Access::write, p)) &&
-                           memory_.admit_writer(physical, vcpu_);
+    const bool writable = mapping->has(PageMapping::dirty) && memory_.writable_page(physical) == host &&
+                          (access == Access::write || allowed(*mapping, Access::write, p));
+    const bool may_write = writable && memory_.admit_writer(physical, vcpu_);
     if (may_write) {
         if (write_observer_) write_observer_->page_becomes_writable(host);
         insert(table_number(Access::write, p), a, host, global);
     }
-    return Fill{physical, access == Access::read || may_write ? host + a.offset() : nullptr};
+    u8* const place = host + a.offset();
+    if (access == Access::read || may_write) return Fill{physical, place};
+    return Fill{physical, nullptr, writable ? place : nullptr};
 }
 
 Privilege Mmu::data_privilege() const {

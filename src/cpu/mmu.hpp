@@ -67,6 +67,9 @@ class Mmu {
     struct Fill {
         GuestPhysical physical;
         u8* host = nullptr;
+        /// Of a write that must not go straight to RAM because of translated code in the page alone: the
+        /// byte.
+        u8* code_page = nullptr;
     };
     [[nodiscard]] std::expected<Fill, GuestException> fill(GuestLinear a, Access access, Privilege p,
                                                            CodeWrites code_writes = CodeWrites::announced);

@@ -127,6 +127,11 @@ class GuestMemory final : public bus::DmaView, public bus::MemoryReclaim {
     void unmark_code(GuestPhysical a, unsigned vcpu) {
         if (const auto page = page_number(a)) code_pages_.remove_translator(*page, vcpu);
     }
+    /// Has this vCPU alone translated from the page?
+    [[nodiscard]] bool holds_code_of_only(GuestPhysical a, unsigned vcpu) const {
+        const auto page = page_number(a);
+        return page && code_pages_.translators(*page) == bit(vcpu);
+    }
     /// Before a vCPU gets write access, or writes without. False where the page holds code.
     [[nodiscard]] bool admit_writer(GuestPhysical a, unsigned vcpu) {
         const auto page = page_number(a);

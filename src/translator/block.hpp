@@ -78,6 +78,7 @@ struct Site {
     Access access = Access::read;
     FlagsAt flags = FlagsAt::host;  // for host faults; slow paths and exits have them saved
     u32 resume = 0;                 // code offset: retry of the look-up, or the next instruction
+    u32 found = 0;                  // of a look-up: code offset behind it, where R10 is the host address
 };
 
 /// A direct jump that can be patched to its target's translation.
@@ -117,6 +118,7 @@ struct Block {
     u32 entry_flags_saved = 0;  // code offset; status flags in the vCPU block
     u32 code_end = 0;
     u16 guest_bytes = 0;
+    u16 page_offset = 0;  // of its first byte
     u16 instruction_count = 0;
     u16 live_flags_in = 0;
     bool valid = true;

@@ -89,7 +89,7 @@ void BlockEmitter::poll_attention(u16 live_in) {
     });
 }
 
-u32 BlockEmitter::new_site(const asmjit::Label& resume) {
+u32 BlockEmitter::new_site(const asmjit::Label& resume, const asmjit::Label& found) {
     const u32 number = static_cast<u32>(table_.sites.size());
     Site site;
     site.block = &block_;
@@ -100,16 +100,20 @@ u32 BlockEmitter::new_site(const asmjit::Label& resume) {
     }
     site.flags = flags_;
     table_.sites.push_back(site);
-    pending_sites_.push_back({number, resume});
+    pending_sites_.push_back({number, resume, found});
     return number;
 }
 
 void BlockEmitter::finish() {
     // A cold path may add another.
     for (std::size_t n = 0; n < cold_.size(); n++) cold_[n]();
-    for (const PendingSite& p : pending_sites_)
-        if (p.resume.isValid())
-            table_.sites[p.number].resume = base_ + static_cast<u32>(a.code()->labelOffset(p.resume));
+    const auto offset_of = [this](const asmjit::Label& label) {
+        return label.isValid() ? base_ + static_cast<u32>(a.code()->labelOffset(label)) : 0;
+    };
+    for (const PendingSite& p : pending_sites_) {
+        table_.sites[p.number].resume = offset_of(p.resume);
+        table_.sites[p.number].found = offset_of(p.found);
+    }
     for (const PendingLink& p : pending_links_)
         p.link->unlinked = base_ + static_cast<u32>(a.code()->labelOffset(p.unlinked));
     block_.code_end = base_ + static_cast<u32>(a.offset());
@@ -269,7 +273,7 @@ void BlockEmitter::add_segment(x86::Segment segment, unsigned size, Access acces
 void BlockEmitter::host_address(unsigned size, Access access) {
     const std::size_t table = tlb_table(access, mode.privilege);
     const jit::Mem tag = block_field(temporary, table + offsetof(TlbEntry, tag));
-    const asmjit::Label retry = a.newLabel(), slow = a.newLabel();
+    const asmjit::Label retry = a.newLabel(), slow = a.newLabel(), found = a.newLabel();
     a.bind(retry);
     a.mov(temporary, address_register);
     a.shr(temporary, page_shift - log2_entry);
@@ -278,7 +282,8 @@ void BlockEmitter::host_address(unsigned size, Access access) {
     a.cmp(address_register, static_cast<i32>(page_size - size));
     a.ja(slow);
     a.add(address_register, block_field(temporary, table + offsetof(TlbEntry, host)));
-    const u32 site = new_site(retry);
+    a.bind(found);
+    const u32 site = new_site(retry, found);
     table_.sites[site].access = access;
     table_.sites[site].size = static_cast<u8>(size);
     cold([this, slow, tag, site] {

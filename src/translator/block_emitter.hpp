@@ -139,9 +139,9 @@ class BlockEmitter {
     void interpret(bool may_be_fast);
     struct PendingSite {
         u32 number;
-        asmjit::Label resume;
+        asmjit::Label resume, found;
     };
-    u32 new_site(const asmjit::Label& resume);
+    u32 new_site(const asmjit::Label& resume, const asmjit::Label& found = {});
     void cold(std::function<void()> emit) { cold_.push_back(std::move(emit)); }
     /// User code keeps to its page: other pages move with every change of the address space.
     [[nodiscard]] bool can_link(u64 rip, Mode target_mode) const {

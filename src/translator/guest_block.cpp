@@ -118,6 +118,7 @@ GuestBlock read_guest_block(const GuestCode& code, DecodeCache& cache) {
     PageReader reader(code, cache);
     GuestBlock block;
     u64 rip = code.rip;
+    bool behind_sti = false;
     block.instructions.reserve(16);
     while (block.instructions.size() < longest_block && reader.contains(rip)) {
         const auto decoded = reader.decode_at(rip);
@@ -127,7 +128,9 @@ GuestBlock read_guest_block(const GuestCode& code, DecodeCache& cache) {
         }
         const Instruction& i = block.instructions.emplace_back(**decoded, rip).instruction;
         rip = i.cut_to_code(rip + i.length);
-        if (ends_block(i)) break;
+        // Interrupts are taken at block entries, and CLI may follow: STI, NOP, CLI lets them in.
+        if (ends_block(i) || behind_sti) break;
+        behind_sti = i.mnemonic == ZYDIS_MNEMONIC_STI;
     }
     if (!block.instructions.empty()) {
         block.instructions.back().last = true;

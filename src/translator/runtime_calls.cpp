@@ -109,7 +109,20 @@ u64 Translator::on_tlb_miss(u64 linear, u64 number) {
     const auto fill = vcpu_.mmu.fill({linear}, site.access, privilege, CodeWrites::refused);
     // What faults is the interpreter's to raise: alignment or a pending x87 exception may come first. Device
     // memory and writes to code pages are not in the TLB and never will be: it performs them.
-    return fill && fill->host ? host_code(site.resume) : 0;
+    if (!fill) return 0;
+    if (fill->host) return host_code(site.resume);
+    if (!fill->code_page || !options_.chain || !lies_beside_code(fill->physical, site.size)) return 0;
+    area().fault_linear = reinterpret_cast<u64>(fill->code_page);
+    return host_code(site.found);
+}
+
+/// A write to a page with translations of ours alone, which depend on none of those bytes: it need not be
+/// announced. Whoever translates from the page from now on waits for this vCPU's next instruction boundary
+/// (Mmu::fill has entered it among the page's writers).
+bool Translator::lies_beside_code(GuestPhysical address, unsigned size) const {
+    if (!vcpu_.memory.holds_code_of_only(address, vcpu_.index)) return false;
+    const u64 lines = cache_->lines_on(vcpu_.memory.writable_page(address));
+    return lines && !(lines & code_lines(address.offset(), size));
 }
 
 const u8* Translator::code_page(GuestLinear where) {

@@ -59,6 +59,7 @@ Block& TranslationCache::copy(const Block& donor, const BlockKey& key) {
     block.entry_flags_saved = donor.entry_flags_saved + distance;
     block.code_end = donor.code_end + distance;
     block.guest_bytes = donor.guest_bytes;
+    block.page_offset = donor.page_offset;
     block.instruction_count = donor.instruction_count;
     block.live_flags_in = donor.live_flags_in;
     block.lines = donor.lines;
@@ -75,6 +76,7 @@ Block& TranslationCache::copy(const Block& donor, const BlockKey& key) {
         Site site = table.sites[donor.first_site + n];
         site.block = &block;
         if (site.resume) site.resume += distance;
+        if (site.found) site.found += distance;
         table.sites.push_back(site);
     }
     for (u32 n = 0; n < donor.link_count; n++) {

@@ -82,6 +82,11 @@ class TranslationCache {
         pages_.erase(place);
         return true;
     }
+    /// The lines of the page that blocks depend on; 0 where it has none. Light.
+    [[nodiscard]] u64 lines_on(const u8* page) const {
+        const auto place = pages_.find(page);
+        return place == pages_.end() ? 0 : place->second.lines;
+    }
     [[nodiscard]] bool page_has_blocks(const u8* page) const { return pages_.contains(page); }
     /// Every page that holds code, for dropping the whole cache.
     template <class F>

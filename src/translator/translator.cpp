@@ -17,13 +17,8 @@ using namespace translator;
 
 namespace {
 
-constexpr unsigned heat_slots = 1 << 16;
 /// Room that any one block surely fits in.
 constexpr u32 largest_block_code = 64 * 1024;
-
-unsigned heat_slot(u64 rip) {
-    return static_cast<unsigned>(rip * 0x9e3779b97f4a7c15 >> 48) & (heat_slots - 1);
-}
 
 void emit_instruction(BlockEmitter& e, const CpuModel::Features& features) {
     const Instruction& i = e.current().instruction;
@@ -212,17 +207,22 @@ Block* Translator::find_or_translate() {
         vcpu_.counters.blocks_copied++;
         return &cache_->copy(*known, key);
     }
-    u8& heat = heat_[heat_slot(where.value)];
-    if (heat < options_.threshold) {
-        heat++;
-        return nullptr;
-    }
+    if (!is_hot(heat(page + where.offset()))) return nullptr;
     const bus::Nanoseconds before = vcpu_.clock.now();
     Block* block = translate(key, mode);
     const bus::Nanoseconds spent = vcpu_.clock.now() - before;
     vcpu_.counters.nanoseconds_translating += spent;
     vcpu_.counters.nanoseconds_translated -= spent;  // the run loop counts the whole of it there
     return block;
+}
+
+/// Counts. Code that is written to again and again is interpreted longer each time: programs keep variables
+/// between their functions.
+bool Translator::is_hot(Heat& heat) const {
+    constexpr unsigned most = 250;
+    if (heat.count >= std::min(options_.threshold << heat.dropped, most)) return true;
+    heat.count++;
+    return false;
 }
 
 /// The page of RAM there, marked as code before its bytes are read: a write from now on is noticed.
@@ -259,6 +259,7 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
 
     Block& block = cache_->create(key, mode);
     block.lines = guest.lines;
+    block.page_offset = static_cast<u16>(where & ~page_mask);
     block.second_page = second_page;
     block.second_lines = guest.second_lines;
     const u32 base = cache_->next_code();
@@ -354,6 +355,9 @@ void Translator::code_about_to_change(GuestPhysical address, u64 size, u64) {
     bool dropped = false;
     const bool empty = cache_->invalidate(page, code_lines(address.offset(), size), [&](Block& block) {
         dropped = true;
+        constexpr u8 most_patience = 5;
+        Heat& h = heat(block.key.page + block.page_offset);
+        h = {.count = 0, .dropped = static_cast<u8>(std::min<unsigned>(h.dropped + 1u, most_patience))};
         JumpCache::Entry& entry =
             area().jump_cache[Mode::privilege_of(block.key.mode)].entries[JumpCache::index(block.key.rip)];
         if (entry.code == host_code(block.entry_flags_saved)) entry = {};

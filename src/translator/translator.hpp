@@ -97,6 +97,7 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     /// Before legacy code: what its segments let it reach.
     void measure_segments();
     u64 on_tlb_miss(u64 linear, u64 site);
+    [[nodiscard]] bool lies_beside_code(GuestPhysical address, unsigned size) const;
     u64 on_resolve_link(u64 link);
     u64 on_resolve_indirect(u64 rip);
     u64 on_leave(u64 site);
@@ -158,7 +159,17 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
     asmjit::CodeHolder code_holder_;  // of one translation after the other, for their buffers
     translator::jit::Assembler assembler_;
     translator::DecodeCache decode_cache_{vcpu_.model.features()};
-    std::vector<u8> heat_;  // how often places were interpreted, by hash of RIP
+    /// How often a place was interpreted, by hash of where it lies; how often its translation was dropped
+    /// because it was written to.
+    struct Heat {
+        u8 count = 0, dropped = 0;
+    };
+    [[nodiscard]] Heat& heat(const u8* code) {
+        return heat_[reinterpret_cast<u64>(code) * 0x9e3779b97f4a7c15 >> 48 & (heat_slots - 1)];
+    }
+    [[nodiscard]] bool is_hot(Heat& heat) const;
+    static constexpr unsigned heat_slots = 1 << 16;
+    std::vector<Heat> heat_;
     std::vector<u64> fallbacks_by_mnemonic_;
 };
 
