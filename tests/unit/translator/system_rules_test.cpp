@@ -128,6 +128,24 @@ TEST(SystemRules, InterruptThatWaitsForIfComesWithSti) {
     EXPECT_LT(g.vcpu.counters.instructions_interpreted, 100u);
 }
 
+TEST(SystemRules, InterruptsAreLetInBetweenStiAndCli) {
+    SmallGuest g([](Assembler& a) {
+        a.sti();
+        a.nop();  // in STI's shadow
+        a.cli();
+        a.mov(esi, 1);
+    });
+    host::FaultStack fault_stack;
+    Interpreter interpreter(g.vcpu);
+    auto translator = Translator::create(g.vcpu, interpreter, {.cache_bytes = 1 << 20, .threshold = 0});
+    ASSERT_TRUE(translator);
+    g.vcpu.block.interrupt_waits_for = x86::flags::interrupt;
+    (*translator)->run(100'000);
+    EXPECT_TRUE(g.vcpu.block.attention.load() & attention::interrupt);
+    EXPECT_TRUE(g.vcpu.state.rflags & x86::flags::interrupt);
+    EXPECT_EQ(g.vcpu.state.rip, SmallGuest::code + 2);
+}
+
 TEST(SystemRules, DirectionFlagReachesStringInstructions) {
     same_in_both([](Assembler& a) {
         a.mov(rdi, SmallGuest::data + 0x100);
