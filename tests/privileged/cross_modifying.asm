@@ -41,8 +41,8 @@
 ;|   faults elsewhere: 0000000000000000
 ;| a counter beside its code, run by both: 0000000000000fa0
 ;| counted by the one, its code run by the other: 0000000000000fa0
-;| endless loops opened: 0000000000000010
 ;| each writes to the other's code: wrong answers: 0000000000000000
+;| endless loops opened: 0000000000000010
 ;| end
 
 ; Place n of 128 lies n pages and n bytes behind the first: at every byte of the lines before and behind a page's boundary.
@@ -222,6 +222,21 @@ main:
     mov eax, [line]
     say "counted by the one, its code run by the other", rax
 
+    ; Each runs its function and changes the other's, in one line.
+    begin_test
+    mov edi, line + 7
+    mov eax, 1
+    call make_function
+    mov edi, line + 23
+    mov eax, 1
+    call make_function
+    work 1, change_first
+    mov esi, line + 7
+    mov edi, line + 23
+    call change_and_run
+    finished 1
+    say "each writes to the other's code: wrong answers", [wrong]
+
     ; Loops, one behind the other: nop; nop, or pause; jmp to it
     xor ebp, ebp
     mov edi, line + 0x3d
@@ -247,21 +262,6 @@ main:
     jb .open
     finished 1
     say "endless loops opened", rbp
-
-    ; Each runs its function and changes the other's, in one line.
-    begin_test
-    mov edi, line + 7
-    mov eax, 1
-    call make_function
-    mov edi, line + 23
-    mov eax, 1
-    call make_function
-    work 1, change_first
-    mov esi, line + 7
-    mov edi, line + 23
-    call change_and_run
-    finished 1
-    say "each writes to the other's code: wrong answers", [wrong]
     ret
 
 ; --- what the first processor writes

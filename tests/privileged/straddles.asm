@@ -1,5 +1,6 @@
 ; Operands that lie in two pages whose frames are not neighbours, at every split, with LOCK and without; what an access does that may
 ; write one of the pages only (SDM vol. 3, ch. 4.7, 6.15, 8.1.2).
+%define rounds 5              ; it does everything many times anyway
 %include "environment.inc"
 
 ; The same instruction on the same bytes within a page must come to the same: memory around it, RAX, RDX and flags.
