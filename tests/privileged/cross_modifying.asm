@@ -27,7 +27,7 @@
 ;|   wrong answers: 0000000000000000
 ;| function behind a flag: places: 0000000000000080
 ;|   wrong answers: 0000000000000000
-;| INT3, the tail, the head: places: 0000000000000080
+;| INT3, the tail, the head: places: 0000000000000040
 ;|   wrong answers: 0000000000000000
 ;|   breakpoints elsewhere: 0000000000000000
 ;| frames change, INVLPG there: pages: 0000000000000010
@@ -147,7 +147,7 @@ main:
 
     ; Breakpoints: the other one runs on and on, and executes nothing that serializes but IRET, in the interrupts' handler.
     begin_test
-    mov eax, place_anywhere
+    mov eax, place_in_middle
     call make_places
     work 1, plain_runner
     all_ran
@@ -292,6 +292,12 @@ make_places:                                ; EAX: a function that takes the pla
     jb .again
     ret
 
+place_in_middle:                            ; every byte of a line, and a page's boundary among them
+    lea eax, [rdi - first_place - 32 * 0x1001]
+    cmp eax, 64 * 0x1001
+    cmc
+    jc place_anywhere.end
+    jmp place_anywhere
 ; Those whose four bytes behind the first are within 8 or 16 aligned ones.
 place_in_8:
     mov ecx, 7

@@ -20,9 +20,9 @@
 ;| SIPI to one that runs, starts: 0000000000000000
 ;| SIPI to one that sleeps, starts: 0000000000000000
 ;| INIT de-assert to one that runs, starts: 0000000000000000
-;| INIT to one that runs: it goes on: 0000000000000000
-;|   an interrupt does not start it: 0000000000000000
-;|   SIPI does: 0000000000000001
+;| INIT to one that runs, then SIPI, starts: 0000000000000001
+;|   it goes on with what it did: 0000000000000000
+;|   an interrupt in between came: 0000000000000000
 ;| INIT to one in HLT with IF=0, SIPI: 0000000000000001
 ;| to the second: 0000000000002000
 ;| to the third: 0000000000200000
@@ -199,26 +199,18 @@ main:
     new_starts "INIT de-assert to one that runs, starts"
     while_second works
     send 1, 0x4500
-    mov r12d, 1000                          ; it may have to be given a core first
-.stopping:
-    mov rbx, [progress]
     call late_ones
-    dec r12d
-    jz .stopped
-    cmp [progress], rbx
-    jne .stopping
-.stopped:
+    send 1, fixed | first_vector
+    call late_ones
+    mov ebp, 1
+    call send_startup
+    new_starts "INIT to one that runs, then SIPI, starts"
     mov rbx, [progress]
     call late_ones
     mov rax, [progress]
     sub rax, rbx
-    say "INIT to one that runs: it goes on", rax
-    send 1, fixed | first_vector
-    call late_ones
-    say "  an interrupt does not start it", [counts]
-    mov ebp, 1
-    call send_startup
-    new_starts "  SIPI does"
+    say "  it goes on with what it did", rax
+    say "  an interrupt in between came", [counts]
     while_second halts_for_ever
     call late_ones
     mov r13d, [processor_starts + 4]
@@ -443,7 +435,7 @@ late_ones:                                  ; a while for what should not come
     jmp for_ticks
 
 ; R8 = the destination register, R9 = the command, R10 = how many times each message comes. It takes interrupts meanwhile. Where they do
-; not come, it goes on.
+; not come, it ends.
 send_bursts:
     mov ebx, [apic_id]
     shr ebx, 24
@@ -475,6 +467,7 @@ send_bursts:
     or rax, rdx
     cmp rax, r14
     jb .wait
+    ret
 .came:
     dec ebp
     jnz .burst
