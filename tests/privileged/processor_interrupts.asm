@@ -446,7 +446,7 @@ send_bursts:
     rdtsc
     shl rdx, 32
     lea r14, [rax + rdx]
-    mov rax, patience / 10
+    mov rax, patience / 3
     add r14, rax
     lea r12, [r10 * 8]
     add r12, [sums + rbx * 8]
