@@ -4,6 +4,7 @@
 
 #include <Zydis/Zydis.h>
 #include <algorithm>
+#include <array>
 #include <cpuid.h>
 
 namespace softmetal {
@@ -345,11 +346,15 @@ Vendor host_vendor() {
     return vendor;
 }
 
-std::expected<Instruction, DecodeError> decode(std::span<const u8> bytes, unsigned code_size, Vendor vendor) {
+std::expected<Instruction, DecodeError> decode(std::span<const u8> memory, unsigned code_size,
+                                               Vendor vendor) {
     constexpr std::size_t longest = 15;  // SDM vol. 2, ch. 2.3.11
     ZydisDecodedInstruction z;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-    const std::size_t available = std::min(bytes.size(), longest);
+    const std::size_t available = std::min(memory.size(), longest);
+    // Another processor may write there meanwhile: what is decoded and what is kept must be the same bytes.
+    std::array<u8, longest> bytes{};
+    std::copy_n(memory.data(), available, bytes.begin());
     const ZydisDecoder& decoder = decoder_for(code_size, vendor);
     const ZyanStatus status = ZydisDecoderDecodeFull(&decoder, bytes.data(), available, &z, operands);
     if (status == ZYDIS_STATUS_NO_MORE_DATA)

@@ -156,6 +156,9 @@ struct Interpreter::Parts {
         if (!watching) {
             execute(found);
             unfinished = state.rip == start && repeats(i);
+            // A step in the middle of REP pushes RF on Intel's processors (SDM vol. 3, ch. 17.3.1.1), not on
+            // AMD's.
+            if (unfinished && stepping && !vcpu.model.is_amd()) state.rflags |= flags::rf;
             trap_after(i, stepping, held);
         } else {
             state.rip += i.length;  // what addresses count from

@@ -30,6 +30,15 @@
 ;| not accessed by a fault: 0000000000000000
 ;| dirty page made clean, written again: 0000000000000060
 ;| LOCK CMPXCHG that does not write makes dirty: 0000000000000060
+;| accessed by a fetch: 0000000000000020
+;| CPL 3 reads: #BP
+;| accessed by CPL 3: 0000000000000020
+;| accessed by a descriptor's load: 0000000000000020
+;| not by REP MOVSB of none: 0000000000000000
+;| tables above it accessed, none dirty: 0000000000000020
+;| large page, accessed by a read: 0000000000000020
+;|   dirty by a write: 0000000000000060
+;| read-only by its table, written: D: 0000000000000000
 ;| not canonical, read: #GP(0000)
 ;| not canonical, through RSP: #SS(0000)
 ;| not canonical, push: #SS(0000)
@@ -218,6 +227,80 @@ main:
     mov rax, [arena_entries + 8 * 8]
     and eax, A | D
     say "LOCK CMPXCHG that does not write makes dirty", rax
+
+%macro say_bits 2                           ; entry
+    mov eax, %2
+    and eax, A | D
+    say %1, rax
+%endmacro
+    arena_page 9, P | W
+    mov byte [arena + 0x9000], 0xc3
+    arena_page 9, P | W
+    mov eax, arena + 0x9000
+    call rax
+    say_bits "accessed by a fetch", [arena_entries + 9 * 8]
+    arena_page 9, P | W | U
+    attempt "CPL 3 reads"
+    user_begin
+    mov eax, [arena + 0x9000]
+    user_end
+    outcome
+    say_bits "accessed by CPL 3", [arena_entries + 9 * 8]
+    arena_page 9, P | W
+    mov rax, 0x00cf93000000ffff             ; accessed already: it is read only
+    mov [arena + 0x9000], rax
+    arena_page 9, P | W
+    mov rax, 0x0000820000000000 | 0xffff | (arena + 0x9000) << 16
+    mov [gdt.free], rax
+    mov ax, free_selector
+    lldt ax
+    mov ax, 4
+    mov fs, ax
+    say_bits "accessed by a descriptor's load", [arena_entries + 9 * 8]
+    xor eax, eax
+    mov fs, ax
+    lldt ax
+    arena_page 9, P | W
+    mov esi, arena + 0x9000
+    mov edi, esi
+    xor ecx, ecx
+    rep movsb
+    say_bits "not by REP MOVSB of none", [arena_entries + 9 * 8]
+above equ directory + (arena >> 21) * 8
+    and byte [above], ~(A | D)
+    and byte [pdpt], ~(A | D)
+    and byte [pml4], ~(A | D)
+    mov rax, cr3
+    mov cr3, rax
+    mov [arena + 0x9000], eax
+    mov al, [above]
+    mov ah, [pdpt]
+    mov cl, [pml4]
+    mov edx, eax
+    and al, ah
+    and al, cl
+    and eax, A
+    or dl, dh
+    or dl, cl
+    and edx, D
+    or eax, edx
+    say "tables above it accessed, none dirty", rax
+large equ directory + (0x3000000 >> 21) * 8
+    and byte [large], ~(A | D)
+    invlpg [0x3000000]
+    mov eax, [0x3000000]
+    say_bits "large page, accessed by a read", [large]
+    mov [0x3000000], eax
+    say_bits "  dirty by a write", [large]
+    arena_page 9, P | W
+    and byte [above], ~W
+    invlpg [arena + 0x9000]
+    quietly mov [arena + 0x9000], eax
+    or byte [above], W
+    invlpg [arena + 0x9000]
+    mov eax, [arena_entries + 9 * 8]
+    and eax, D
+    say "read-only by its table, written: D", rax
 
     ; canonical addresses
     mov rbx, 0x800000000000

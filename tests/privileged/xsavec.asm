@@ -39,6 +39,11 @@
 ;| XRSTOR of AVX only: MXCSR stays: 0000000000001fa0
 ;|   XMM15: 0000000000000f0f
 ;|   YMM15's upper half: 0000000000000000
+;| XRSTOR of x87 and AVX: YMM15's upper half, behind the header: 000000000000f1f1
+;|   XMM15, not in it: 0000000000000000
+;|   FCW: 000000000000037e
+;| XRSTOR of x87 of it: YMM15's upper half: 0000000000000000
+;|   FCW: 000000000000037e
 ;| XRSTOR of what there is no room for: YMM15's upper half: 0000000000000000
 ;| XRSTOR, MXCSR with a reserved bit, SSE in the image: #GP(0000)
 ;| XRSTOR, MXCSR with a reserved bit, SSE not in it: none
@@ -121,6 +126,18 @@ main:
     say_mxcsr "XRSTOR of AVX only: MXCSR stays"
     say_xmm15 "  XMM15"
     say_ymm15 "  YMM15's upper half"
+    load_state
+    call empty_image
+    save xsavec, 5
+    destroy_state
+    save xrstor, 7
+    say_ymm15 "XRSTOR of x87 and AVX: YMM15's upper half, behind the header"
+    say_xmm15 "  XMM15, not in it"
+    say_fcw "  FCW"
+    destroy_state
+    save xrstor, 1
+    say_ymm15 "XRSTOR of x87 of it: YMM15's upper half"
+    say_fcw "  FCW"
     load_state
     compact_image 0, 3
     save xrstor, 7

@@ -2,8 +2,11 @@
 
 #include "x86/flags.hpp"
 
+#include <Zydis/Zydis.h>
 #include <array>
+#include <atomic>
 #include <gtest/gtest.h>
+#include <thread>
 
 namespace softmetal {
 namespace {
@@ -141,6 +144,22 @@ TEST(Decoder, Errors) {
     EXPECT_EQ(decode(prefixes, 8).error(), DecodeError::too_long);
     const std::array<u8, 6> evex = {0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc0};  // vaddps zmm0,zmm0,zmm0
     EXPECT_EQ(decode(evex, 8).error(), DecodeError::invalid);
+}
+
+TEST(Decoder, WhatIsDecodedAreTheBytesKeptWhoeverWritesThere) {
+    std::array<u8, 16> code = {0xb8, 5, 5,
+                               5,    5, 0xc3};  // mov eax, 0x05050505, whose first byte is INT3 at times
+    const std::jthread writer([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            std::atomic_ref(code[0]).store(0xcc);
+            std::atomic_ref(code[0]).store(0xb8);
+        }
+    });
+    for (unsigned n = 0; n < 200'000; n++) {
+        const auto i = decode(code, 8);
+        ASSERT_TRUE(i);
+        ASSERT_EQ(i->bytes[0], i->mnemonic == ZYDIS_MNEMONIC_MOV ? 0xb8 : 0xcc);
+    }
 }
 
 }  // namespace

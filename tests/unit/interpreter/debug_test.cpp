@@ -58,6 +58,7 @@ TEST(Debug, SingleStepOfRepeatIsOneIteration) {
     ASSERT_TRUE(g.fault());
     EXPECT_EQ(g.fault()->rip, Guest::code);
     EXPECT_EQ(g.gpr(x86::rcx), 4u);
+    EXPECT_EQ(g.fault()->flags & flags::rf, g.vcpu->model.is_amd() ? 0u : flags::rf);
 }
 
 TEST(Debug, InstructionBreakpointIsAFaultThatRfSuppresses) {

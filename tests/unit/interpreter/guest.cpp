@@ -166,7 +166,12 @@ std::optional<Fault> Guest::fault() const {
         result.error_code = peek<u32>(frame);
         frame += slot;
     }
-    result.rip = slot == 8 ? peek<u64>(frame) : slot == 4 ? peek<u32>(frame) : peek<u16>(frame);
+    const auto pushed = [&](unsigned number) -> u64 {
+        const u64 at = frame + number * slot;
+        return slot == 8 ? peek<u64>(at) : slot == 4 ? peek<u32>(at) : peek<u16>(at);
+    };
+    result.rip = pushed(0);
+    result.flags = pushed(2);
     return result;
 }
 

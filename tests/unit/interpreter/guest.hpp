@@ -23,7 +23,7 @@ enum class Mode { real16, flat32, long64 };
 struct Fault {
     x86::Vector vector;
     u32 error_code = 0;
-    u64 rip = 0;  // as pushed
+    u64 rip = 0, flags = 0;  // as pushed
 };
 
 /// Ports that remember what was written and answer reads from a queue.
