@@ -1,5 +1,6 @@
 // Segment registers and descriptor tables: MOV, PUSH and POP of segment registers, LDS & co., LGDT .. SGDT,
 // LLDT, LTR, SLDT, STR, LAR, LSL, VERR, VERW, SWAPGS, RD/WRFSBASE & co. (SDM vol. 2).
+#include "cpu/far_transfer.hpp"
 #include "cpu/segmentation.hpp"
 #include "interpreter/host_flags.hpp"
 #include "interpreter/semantics.hpp"
@@ -50,13 +51,13 @@ void pop_segment(Vcpu& vcpu, const Instruction& i, void*) {
 
 template <Segment segment>
 void load_far_pointer(Vcpu& vcpu, const Instruction& i, void*) {
-    const unsigned size = i.operand_size;
+    const unsigned size = far_offset_size(vcpu, i.operand_size);
     const GuestLinear a = linear_address_of_parts(vcpu, i.memory.segment, effective_offset(vcpu.state, i),
                                                   size, size + 2, Access::read);
     const Privilege p = vcpu.mmu.data_privilege();
     const u64 offset = with_word(size, [&]<Word T>() -> u64 { return vcpu.linear.read<T>(a, p); });
     load_segment(vcpu, segment, vcpu.linear.read<u16>(a + size, p));
-    write_gpr(vcpu.state, i.operands[0].index, size, offset);
+    write_gpr(vcpu.state, i.operands[0].index, i.operand_size, offset);
 }
 
 // --- table registers
