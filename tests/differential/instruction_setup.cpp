@@ -31,6 +31,11 @@ bool is_save_area(const ZydisDecodedInstruction& z) {
            z.meta.isa_set == ZYDIS_ISA_SET_FXSAVE64;
 }
 
+bool is_x87_image(ZydisMnemonic m) {
+    return m == ZYDIS_MNEMONIC_FLDENV || m == ZYDIS_MNEMONIC_FNSTENV || m == ZYDIS_MNEMONIC_FRSTOR ||
+           m == ZYDIS_MNEMONIC_FNSAVE;
+}
+
 /// Of their 16 bytes of memory the lower half is all they need.
 bool needs_low_half(ZydisMnemonic m) {
     switch (m) {
@@ -99,9 +104,9 @@ u64 InstructionSetup::wide_operand() const {
 
 bool InstructionSetup::allows_target(u64 linear, bool in_local_segment) const {
     if (linear + 64 > layout::code && linear < layout::code + page_size) return false;
-    // A far pointer is in two pieces.
-    const bool far_pointer = z_.meta.category == ZYDIS_CATEGORY_SEGOP || is_far_transfer(z_);
-    if (far_pointer && in_local_segment && !out_.memory.at(linear)) return false;
+    const bool in_pieces =
+        z_.meta.category == ZYDIS_CATEGORY_SEGOP || is_far_transfer(z_) || is_x87_image(z_.mnemonic);
+    if (in_pieces && in_local_segment && !out_.memory.at(linear)) return false;
     const u64 size = std::max<u64>(wide_operand(), 512);
     if (!is_save_area(z_) || out_.code_size == 8) return true;
     if (in_local_segment) return linear >= layout::data && linear + size <= layout::data + page_size;

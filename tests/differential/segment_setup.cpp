@@ -33,7 +33,7 @@ InstructionSetup::FarPointer InstructionSetup::far_target() {
         z_.mnemonic == ZYDIS_MNEMONIC_CALL && out_.selectors.ss == segments::stack16;
     const bool code64 = out_.code_size == 8 || (random_.percent(30) && !pushes_in_small_stack);
     const u16 selector = segments::code_target_selector(random_, width, code64);
-    if (selector == segments::user_code64 && out_.code_size != 8) out_.goes_to_64bit = true;
+    if ((selector | 3) == segments::user_code64 && out_.code_size != 8) out_.goes_to_64bit = true;
     const u64 base = segments::base_of(selector);
     u64 offset;
     do {
