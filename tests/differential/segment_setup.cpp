@@ -27,11 +27,11 @@ InstructionSetup::FarPointer InstructionSetup::far_target() {
     // Which comes first, a target behind the limit or a push that faults, is left to the processor.
     if (z_.mnemonic == ZYDIS_MNEMONIC_CALL && !stack_has_room())
         return {segments::local_selector(10), random_.below(0x100)};
-    // AMD's processors push in 64-bit mode then, with what the host's kernel left above a 16-bit stack's
-    // pointer.
-    const bool pushes_in_small_stack =
-        z_.mnemonic == ZYDIS_MNEMONIC_CALL && out_.selectors.ss == segments::stack16;
-    const bool code64 = out_.code_size == 8 || (random_.percent(30) && !pushes_in_small_stack);
+    // AMD's processors push, and release what RET names, in 64-bit mode then, with what the host's kernel
+    // left above a 16-bit stack's pointer.
+    const bool small_stack = out_.selectors.ss == segments::stack16 &&
+                             (z_.mnemonic == ZYDIS_MNEMONIC_CALL || z_.mnemonic == ZYDIS_MNEMONIC_RET);
+    const bool code64 = out_.code_size == 8 || (random_.percent(30) && !small_stack);
     const u16 selector = segments::code_target_selector(random_, width, code64);
     if ((selector | 3) == segments::user_code64 && out_.code_size != 8) out_.goes_to_64bit = true;
     const u64 base = segments::base_of(selector);
