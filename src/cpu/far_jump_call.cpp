@@ -72,7 +72,12 @@ Gate open_call_gate(Vcpu& vcpu, Descriptor gate, u16 selector) {
 void call_same_level(Vcpu& vcpu, const CodeTarget& target, unsigned slot) {
     CpuState& state = vcpu.state;
     Stack stack = Stack::current(vcpu);
-    if (slot == 8) stack.width = 8;
+    // AMD's processors push in the mode of the target (APM vol. 3, CALL (Far): CS is read first).
+    const bool pushes_in_target_mode = state.long_mode_active() && vcpu.model.is_amd();
+    if (slot == 8)
+        stack.width = 8;
+    else if (pushes_in_target_mode)
+        stack.width = target.cs.attributes & x86::segment_attribute::long_mode ? 8 : stack.segment_width();
     FrameWriter frame(vcpu, stack);
     frame.push(state.seg(Segment::cs).selector, slot);
     frame.push(state.rip, slot);

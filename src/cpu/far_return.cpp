@@ -23,16 +23,25 @@ void far_return(Vcpu& vcpu, unsigned operand_size, u16 release_bytes) {
         return;
     }
 
-    const CodeTarget target = return_target(vcpu, selector, rip);
     frame.skip(release_bytes);
     if (x86::selector::rpl(selector) == state.cpl()) {
+        const CodeTarget target = return_target(vcpu, selector, rip);
         state.gpr[x86::rsp] = frame.pointer();
         state.seg(Segment::cs) = target.cs;
         state.rip = target.rip;
         return;
     }
-    const u64 rsp = frame.pop(operand_size);
-    const u16 stack_selector = static_cast<u16>(frame.pop(operand_size));
+    u64 rsp = 0;
+    u16 stack_selector = 0;
+    const auto pop_stack = [&] {
+        rsp = frame.pop(operand_size);
+        stack_selector = static_cast<u16>(frame.pop(operand_size));
+    };
+    // AMD's processors do so before they check CS (APM vol. 3, RET (Far)).
+    const bool stack_first = vcpu.model.is_amd();
+    if (stack_first) pop_stack();
+    const CodeTarget target = return_target(vcpu, selector, rip);
+    if (!stack_first) pop_stack();
     const SegmentRegister ss = return_stack_segment(vcpu, stack_selector, target.cs);
     state.seg(Segment::cs) = target.cs;
     state.seg(Segment::ss) = ss;

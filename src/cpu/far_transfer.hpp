@@ -7,6 +7,12 @@
 
 namespace softmetal {
 
+/// Of the offset of a far pointer in memory, in bytes. AMD's processors know of none of 64 bits: with REX.W
+/// it is still 32 bits long, and zero-extended (APM vol. 3, CALL (Far), LFS: READ_MEM.z).
+[[nodiscard]] inline unsigned far_offset_size(const Vcpu& vcpu, unsigned operand_size) {
+    return operand_size == 8 && vcpu.model.is_amd() ? 4 : operand_size;
+}
+
 /// `operand_size` is 2, 4 or 8 bytes. state.rip must already point behind the instruction (CALL pushes it).
 void far_jump(Vcpu& vcpu, u16 selector, u64 offset, unsigned operand_size);
 void far_call(Vcpu& vcpu, u16 selector, u64 offset, unsigned operand_size);

@@ -81,6 +81,7 @@ void return_long(Vcpu& vcpu) {
     std::array<u64, 5> frame;  // RIP, CS, RFLAGS, RSP, SS
     if (!is_canonical(top.value) || !is_canonical(top.value + sizeof frame - 1))
         raise(x86::Vector::stack_fault, 0);
+    if (alignment_checked(state) && top.value & 7) raise(x86::Vector::alignment_check, 0);
     const Privilege p = vcpu.mmu.data_privilege();
     if (const u8* host = vcpu.linear.in_place(top, sizeof frame, Access::read, p))
         std::memcpy(frame.data(), host, sizeof frame);
@@ -112,15 +113,24 @@ void interrupt_return(Vcpu& vcpu, unsigned operand_size) {
     if (operand_size == 4 && value & flags::vm && state.cpl() == 0 && !state.long_mode_active())
         return return_to_v86(vcpu, frame, rip, selector, value);
 
+    u64 rsp = 0;
+    u16 stack_selector = 0;
+    const auto pop_stack = [&] {
+        rsp = frame.pop(operand_size);
+        stack_selector = static_cast<u16>(frame.pop(operand_size));
+    };
+    const bool same_level = x86::selector::rpl(selector) == state.cpl() && !state.code64();
+    // AMD's processors pop the stack of another level before they check CS (APM vol. 3, IRET).
+    const bool stack_first = state.code64() || (vcpu.model.is_amd() && !same_level);
+    if (stack_first) pop_stack();
     const CodeTarget target = return_target(vcpu, selector, rip);
     const u64 new_flags = returned_flags(state, value, operand_size);
-    if (x86::selector::rpl(selector) == state.cpl() && !state.code64()) {
+    if (same_level) {
         state.gpr[x86::rsp] = frame.pointer();
         return resume(state, target, nullptr, 0, new_flags);
     }
-    const u64 rsp = frame.pop(operand_size);
-    const SegmentRegister ss =
-        return_stack_segment(vcpu, static_cast<u16>(frame.pop(operand_size)), target.cs);
+    if (!stack_first) pop_stack();
+    const SegmentRegister ss = return_stack_segment(vcpu, stack_selector, target.cs);
     resume(state, target, &ss, rsp, new_flags);
 }
 

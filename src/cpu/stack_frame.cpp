@@ -9,14 +9,16 @@ Stack Stack::current(const Vcpu& vcpu) {
     return {.segment = state.seg(x86::Segment::ss),
             .pointer = state.gpr[x86::rsp],
             .width = state.stack_size(),
-            .privilege = vcpu.mmu.data_privilege()};
+            .privilege = vcpu.mmu.data_privilege(),
+            .check_alignment = alignment_checked(state)};
 }
 
 Stack Stack::inner(const Vcpu& vcpu, const x86::SegmentRegister& segment, u64 pointer, unsigned cpl) {
-    return {.segment = segment,
-            .pointer = pointer,
-            .width = segment.attributes & x86::segment_attribute::default_big ? 4u : 2u,
-            .privilege = cpl == 3 ? Privilege::user : vcpu.mmu.system_privilege()};
+    Stack stack{.segment = segment,
+                .pointer = pointer,
+                .privilege = cpl == 3 ? Privilege::user : vcpu.mmu.system_privilege()};
+    stack.width = stack.segment_width();
+    return stack;
 }
 
 u64 Stack::cut(u64 value) const { return value & low_bits(width * 8); }
@@ -29,12 +31,14 @@ GuestLinear Stack::address(u64 offset, unsigned size) const {
     if (width == 8) {
         if (!is_canonical(offset) || !is_canonical(offset + size - 1))
             raise(x86::Vector::stack_fault, fault_code);
-        return {offset};
+    } else {
+        offset = cut(offset);
+        if (!segment.usable() || !within_limit(segment, offset, size))
+            raise(x86::Vector::stack_fault, fault_code);
+        offset = (segment.base + offset) & 0xffffffff;
     }
-    offset = cut(offset);
-    if (!segment.usable() || !within_limit(segment, offset, size))
-        raise(x86::Vector::stack_fault, fault_code);
-    return {(segment.base + offset) & 0xffffffff};
+    if (check_alignment && offset & (size - 1)) raise(x86::Vector::alignment_check, 0);
+    return {offset};
 }
 
 void FrameWriter::push(u64 value, unsigned size) {

@@ -8,6 +8,11 @@
 
 namespace softmetal {
 
+/// Does #AC guard user level's accesses (SDM vol. 3, ch. 6.15, #AC)?
+[[nodiscard]] inline bool alignment_checked(const CpuState& state) {
+    return state.rflags & x86::flags::ac && state.cr0 & x86::cr0::am && state.cpl() == 3;
+}
+
 /// A stack: the segment, the pointer's value, how wide it is and whose rights it is accessed with.
 struct Stack {
     x86::SegmentRegister segment;
@@ -15,6 +20,7 @@ struct Stack {
     unsigned width = 8;  // bytes of the pointer that count: 2, 4 or 8
     Privilege privilege = Privilege::user;
     u32 fault_code = 0;  // of the #SS raised where the stack cannot hold the frame
+    bool check_alignment = false;
 
     /// The stack in use now.
     [[nodiscard]] static Stack current(const Vcpu& vcpu);
@@ -22,10 +28,14 @@ struct Stack {
     [[nodiscard]] static Stack inner(const Vcpu& vcpu, const x86::SegmentRegister& segment, u64 pointer,
                                      unsigned cpl);
 
+    /// The pointer's, outside 64-bit mode.
+    [[nodiscard]] unsigned segment_width() const {
+        return segment.attributes & x86::segment_attribute::default_big ? 4 : 2;
+    }
     [[nodiscard]] u64 cut(u64 value) const;
     /// `value` in the pointer's width; a 16-bit pointer keeps the rest of the register.
     void set_pointer(u64 value);
-    /// Linear address of `size` bytes at `offset`; raises #SS.
+    /// Linear address of `size` bytes at `offset`; raises #SS or #AC.
     [[nodiscard]] GuestLinear address(u64 offset, unsigned size) const;
 };
 

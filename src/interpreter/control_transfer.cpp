@@ -105,9 +105,9 @@ struct FarPointer {
 FarPointer far_operand(Vcpu& vcpu, const Instruction& i) {
     if (i.operands[0].kind == OperandKind::far_pointer)
         return {static_cast<u16>(i.immediate2), i.immediate & low_bits(i.operand_size * 8u)};
-    const unsigned size = i.operand_size;
-    const GuestLinear a =
-        linear_address(vcpu, i.memory.segment, effective_offset(vcpu.state, i), size + 2, Access::read);
+    const unsigned size = far_offset_size(vcpu, i.operand_size);
+    const GuestLinear a = linear_address_of_parts(vcpu, i.memory.segment, effective_offset(vcpu.state, i),
+                                                  size, size + 2, Access::read);
     const Privilege p = vcpu.mmu.data_privilege();
     const u64 offset = with_word(size, [&]<Word T>() -> u64 { return vcpu.linear.read<T>(a, p); });
     return {vcpu.linear.read<u16>(a + size, p), offset};

@@ -1,6 +1,7 @@
 #include "interpreter/operands.hpp"
 
 #include "cpu/segmentation.hpp"
+#include "cpu/stack_frame.hpp"
 
 namespace softmetal::interpreter {
 
@@ -35,10 +36,6 @@ GuestLinear linear_address64(const CpuState& state, Segment segment, u64 offset,
     if (!is_canonical(offset) || !is_canonical(offset + size - 1)) [[unlikely]]
         raise_segment_fault(segment);
     return {offset};
-}
-
-bool alignment_checked(const CpuState& state) {
-    return state.rflags & x86::flags::ac && state.cr0 & x86::cr0::am && state.cpl() == 3;
 }
 
 }  // namespace

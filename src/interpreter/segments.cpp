@@ -1,5 +1,6 @@
 // Segment registers and descriptor tables: MOV, PUSH and POP of segment registers, LDS & co., LGDT .. SGDT,
 // LLDT, LTR, SLDT, STR, LAR, LSL, VERR, VERW, SWAPGS, RD/WRFSBASE & co. (SDM vol. 2).
+#include "cpu/far_transfer.hpp"
 #include "cpu/segmentation.hpp"
 #include "interpreter/host_flags.hpp"
 #include "interpreter/semantics.hpp"
@@ -52,7 +53,7 @@ void pop_segment(Vcpu& vcpu, const Instruction& i, void*) {
 /// limit that the other lies behind.
 template <Segment segment>
 void load_far_pointer(Vcpu& vcpu, const Instruction& i, void*) {
-    const unsigned size = i.operand_size;
+    const unsigned size = far_offset_size(vcpu, i.operand_size);
     const Segment from = i.memory.segment;
     const u64 at = effective_offset(vcpu.state, i);
     const Privilege p = vcpu.mmu.data_privilege();
@@ -60,7 +61,7 @@ void load_far_pointer(Vcpu& vcpu, const Instruction& i, void*) {
     const u64 offset = with_word(size, [&]<Word T>() -> u64 { return vcpu.linear.read<T>(first, p); });
     const GuestLinear second = linear_address_unaligned(vcpu, from, at + size, 2, Access::read);
     load_segment(vcpu, segment, vcpu.linear.read<u16>(second, p));
-    write_gpr(vcpu.state, i.operands[0].index, size, offset);
+    write_gpr(vcpu.state, i.operands[0].index, i.operand_size, offset);
 }
 
 // --- table registers

@@ -28,8 +28,8 @@ void send(int fd, const nlohmann::json& message) {
 [[noreturn]] void work(int fd, const std::vector<InstructionForm>& forms, const CampaignOptions& options,
                        std::size_t first, std::size_t stride) {
     const host::FaultStack signal_stack;
-    const bool legacy = std::ranges::any_of(forms, [](const auto& f) { return f.fields.code_size != 8; });
-    auto lab = Laboratory::create(options, legacy);
+    const bool local_segments = std::ranges::any_of(forms, &InstructionForm::local_segments);
+    auto lab = Laboratory::create(options, local_segments);
     if (!lab) {
         send(fd, {{"error", lab.error().message}});
         _exit(0);

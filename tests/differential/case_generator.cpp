@@ -40,9 +40,14 @@ class Generator {
         if (random_.percent(25)) r.rflags |= x86::flags::df;
         if (random_.percent(3)) r.rflags |= x86::flags::ac;
         r.extended = extended_state(random_, mmx);
-        out_.gs_base = 0;
-        out_.selectors = {};
-        if (!code64) choose_segments();
+        out_.fs_base = out_.gs_base = 0;
+        out_.local_segments = form_.local_segments;
+        out_.goes_to_64bit = false;
+        out_.selectors = {.cs = segments::code_selector(out_.code_size), .ss = segments::user_data};
+        if (!code64)
+            choose_segments();
+        else if (form_.local_segments)
+            choose_segments64();
 
         fill_memory();
         InstructionSetup setup{decoded_, random_, out_};
@@ -56,7 +61,7 @@ class Generator {
 
     /// Mostly flat; 16-bit addresses reach the data through a segment with a base.
     void choose_segments() {
-        DataSelectors& s = out_.selectors;
+        Selectors& s = out_.selectors;
         const bool address16 = decoded_.instruction.address_width == 16;
         s.ds = s.es = address16 && random_.percent(80) ? segments::data16 : segments::user_data;
         if (random_.percent(5)) s.ds = segments::usable_selector(random_);
@@ -66,6 +71,15 @@ class Generator {
         constexpr auto stacks =
             std::to_array<u16>({segments::stack32, segments::stack16, segments::stack_down});
         s.ss = random_.percent(80) ? segments::user_data : random_.one_of(stacks);
+    }
+
+    /// Their bases but for those of FS and GS mean nothing.
+    void choose_segments64() {
+        Selectors& s = out_.selectors;
+        for (u16* selector : {&s.ds, &s.es, &s.fs, &s.gs})
+            if (random_.percent(50)) *selector = segments::usable_selector(random_);
+        out_.fs_base = canonical_value(random_);
+        out_.gs_base = canonical_value(random_);
     }
 
     // --- encoding
@@ -123,6 +137,8 @@ class Generator {
     void add_forbidden_lock() {
         // AMD's other name for CR8 (APM vol. 3, MOV CRn).
         if (form_.fields.map == 1 && (form_.fields.opcode == 0x20 || form_.fields.opcode == 0x22)) return;
+        // Zen 4 with the microcode that makes VERW clear buffers lets it pass.
+        if (form_.mnemonic == ZYDIS_MNEMONIC_VERW) return;
         std::array<u8, 16> locked{0xf0};
         std::copy_n(out_.bytes.begin(), 14, locked.begin() + 1);
         Decoded ignored;

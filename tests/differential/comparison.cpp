@@ -115,11 +115,13 @@ std::string bytes_at(const TestCase& test, u64 linear) {
 }
 
 u64 segment_base(const TestCase& test, ZydisRegister segment) {
+    if (test.code_size == 8)
+        return segment == ZYDIS_REGISTER_FS ? test.fs_base : segment == ZYDIS_REGISTER_GS ? test.gs_base : 0;
     switch (segment) {
         case ZYDIS_REGISTER_DS: return segments::base_of(test.selectors.ds);
         case ZYDIS_REGISTER_ES: return segments::base_of(test.selectors.es);
         case ZYDIS_REGISTER_FS: return segments::base_of(test.selectors.fs);
-        case ZYDIS_REGISTER_GS: return test.gs_base + segments::base_of(test.selectors.gs);
+        case ZYDIS_REGISTER_GS: return segments::base_of(test.selectors.gs);
         case ZYDIS_REGISTER_SS: return segments::base_of(test.selectors.ss);
         default: return 0;
     }
@@ -228,11 +230,14 @@ std::vector<Difference> compare(const Outcome& native, const Outcome& engine, co
     const bool same_page = !((native.cr2 ^ engine.cr2) & page_mask);
     if (!allowed.cr2 && !(allowed.cr2_offset && same_page)) c.number("cr2", native.cr2, engine.cr2);
     if (!allowed.rip) c.number("rip", native.registers.rip, engine.registers.rip);
+    c.number("cs", native.selectors.cs, engine.selectors.cs);
     c.number("ds", native.selectors.ds, engine.selectors.ds);
     c.number("es", native.selectors.es, engine.selectors.es);
     c.number("fs", native.selectors.fs, engine.selectors.fs);
     c.number("gs", native.selectors.gs, engine.selectors.gs);
     c.number("ss", native.selectors.ss, engine.selectors.ss);
+    c.number("fs base", native.fs_base, engine.fs_base);
+    c.number("gs base", native.gs_base, engine.gs_base);
     for (unsigned i = 0; i < 16; i++)
         if (!allowed.gprs && (i != x86::rsp || !allowed.rsp))
             c.number(gpr_names[i], native.registers.gpr[i], engine.registers.gpr[i]);
@@ -256,9 +261,9 @@ std::string describe(const TestCase& test, const std::vector<Difference>& differ
     for (unsigned i = 0; i < 16; i++)
         text += fmt::format("{}{:>4} {:016x}{}", i % 4 ? "  " : "    ", gpr_names[i], r.gpr[i],
                             i % 4 == 3 ? "\n" : "");
-    text +=
-        fmt::format("    rip {:#x}  rflags {}  gs base {:#x}\n", r.rip, flag_text(r.rflags), test.gs_base);
-    if (test.code_size != 8)
+    text += fmt::format("    rip {:#x}  rflags {}  fs base {:#x}  gs base {:#x}\n", r.rip,
+                        flag_text(r.rflags), test.fs_base, test.gs_base);
+    if (test.local_segments)
         text += fmt::format("    ds {:#x}  es {:#x}  fs {:#x}  gs {:#x}  ss {:#x}\n", test.selectors.ds,
                             test.selectors.es, test.selectors.fs, test.selectors.gs, test.selectors.ss);
     const ExtendedState& x = r.extended;

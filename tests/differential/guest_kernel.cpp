@@ -19,32 +19,8 @@ constexpr unsigned vectors = 32;
 constexpr u16 tss_limit = 0x67;
 constexpr u16 kernel_code32 = 0x08, kernel_code64 = 0x10, kernel_data = 0x18, task = 0x80;
 
-struct HostSelectors {
-    u16 cs, ss, ds, es, fs, gs;
-};
-
-/// MOV r, Sreg and PUSH FS show them, so the guest has the host's.
-HostSelectors host_selectors() {
-    HostSelectors s;
-    asm("mov %%cs, %0" : "=r"(s.cs));
-    asm("mov %%ss, %0" : "=r"(s.ss));
-    asm("mov %%ds, %0" : "=r"(s.ds));
-    asm("mov %%es, %0" : "=r"(s.es));
-    asm("mov %%fs, %0" : "=r"(s.fs));
-    asm("mov %%gs, %0" : "=r"(s.gs));
-    return s;
-}
-
 constexpr u64 user_level = u64{3} << 45;
-constexpr u64 code64_descriptor = 0x00af'9b00'0000'ffff;
-using segments::code32_descriptor, segments::data_descriptor;
-
-x86::SegmentRegister flat_segment(u16 selector, u64 descriptor) {
-    return {.selector = selector,
-            .attributes = static_cast<u32>(descriptor >> 40) & 0xf0ff,
-            .base = 0,
-            .limit = 0xffffffff};
-}
+using segments::code32_descriptor, segments::code64_descriptor, segments::data_descriptor;
 
 }  // namespace
 
@@ -85,12 +61,10 @@ void GuestKernel::build_page_tables() {
 
 void GuestKernel::build_descriptors() {
     using x86::selector::offset;
-    const HostSelectors host = host_selectors();
     put(gdt + kernel_code32, code32_descriptor & ~user_level);
-    put(gdt + kernel_code64, code64_descriptor);
+    put(gdt + kernel_code64, code64_descriptor & ~user_level);
     put(gdt + kernel_data, data_descriptor & ~user_level);
-    put(gdt + offset(host.cs), code64_descriptor | user_level);
-    put(gdt + offset(host.ss), data_descriptor);
+    put(gdt + offset(segments::user_code64), code64_descriptor);
     put(gdt + offset(segments::user_data), data_descriptor);
     put(gdt + offset(segments::user_code32), code32_descriptor);
     for (unsigned i = 0; i < segments::local.size(); i++)
@@ -125,12 +99,12 @@ void GuestKernel::build_handlers() {
     put_task_state(kernel_base() + handler_stack_end);
 }
 
-CpuState GuestKernel::initial_state(const CpuModel& model, unsigned code_size) const {
+CpuState GuestKernel::initial_state(const CpuModel& model) const {
     using namespace x86;
     CpuState s;
     s.cr0 = cr0::pe | cr0::mp | cr0::et | cr0::ne | cr0::wp | cr0::am | cr0::pg;
     s.cr3 = top_table;
-    s.cr4 = (cr4::pae | cr4::osfxsr | cr4::osxmmexcpt | cr4::osxsave) & model.supported_cr4();
+    s.cr4 = (cr4::pae | cr4::osfxsr | cr4::osxmmexcpt | cr4::osxsave | cr4::fsgsbase) & model.supported_cr4();
     s.efer = efer::nxe | (long_mode() ? efer::sce | efer::lme | efer::lma : 0);
     if (!long_mode())
         for (unsigned i = 0; i < 4; i++) s.pdpte[i] = get(top_table + i * 8);
@@ -145,15 +119,6 @@ CpuState GuestKernel::initial_state(const CpuModel& model, unsigned code_size) c
             .attributes = system_type::tss_busy | segment_attribute::present,
             .base = kernel_base() + tss,
             .limit = tss_limit};
-    const HostSelectors host = host_selectors();
-    s.seg(Segment::ss) = flat_segment(host.ss, data_descriptor);
-    s.seg(Segment::cs) = code_size == 8 ? flat_segment(host.cs, code64_descriptor | user_level)
-                                        : flat_segment(segments::user_code32, code32_descriptor);
-    for (const auto& [which, selector] : {std::pair{Segment::ds, host.ds},
-                                          {Segment::es, host.es},
-                                          {Segment::fs, host.fs},
-                                          {Segment::gs, host.gs}})
-        s.seg(which) = {.selector = selector};
     return s;
 }
 
@@ -172,7 +137,8 @@ std::optional<GuestKernel::Exception> GuestKernel::exception(const CpuState& sta
         e.error_code = static_cast<u32>(word(0));
         frame += width;
     }
-    e.rip = word(0), e.rflags = word(2), e.rsp = word(3), e.ss = static_cast<u16>(word(4));
+    e.rip = word(0), e.rflags = word(2), e.rsp = word(3);
+    e.cs = static_cast<u16>(word(1)), e.ss = static_cast<u16>(word(4));
     return e;
 }
 

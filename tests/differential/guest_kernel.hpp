@@ -24,15 +24,15 @@ class GuestKernel {
     /// Builds the tables in `memory`.
     GuestKernel(GuestMemory& memory, KernelMode mode);
 
-    /// Where a case of that code size starts from, but for its registers.
-    [[nodiscard]] CpuState initial_state(const CpuModel& model, unsigned code_size) const;
+    /// Where a case starts from, but for its registers, segment registers included.
+    [[nodiscard]] CpuState initial_state(const CpuModel& model) const;
 
     /// What the handler that `state` has halted in was entered with.
     struct Exception {
         unsigned vector;
         u32 error_code = 0;
         u64 rip = 0, rflags = 0, rsp = 0;
-        u16 ss = 0;
+        u16 cs = 0, ss = 0;
     };
     [[nodiscard]] std::optional<Exception> exception(const CpuState& state) const;
 

@@ -22,9 +22,8 @@ GuestRunner::GuestRunner(std::unique_ptr<GuestMemory> memory, KernelMode mode, c
       kernel_(*memory_, mode),
       model_(model),
       vcpu_(0, model_, {*memory_, ports_, mmio_, clock_}),
-      initial64_(kernel_.initial_state(model_, 8)),
-      initial32_(kernel_.initial_state(model_, 4)) {
-    vcpu_.state = mode == KernelMode::long_mode ? initial64_ : initial32_;
+      initial_(kernel_.initial_state(model_)) {
+    vcpu_.state = initial_;
     vcpu_.mmu.flush_all();
 }
 
@@ -36,20 +35,20 @@ void GuestRunner::prepare(const TestCase& test) {
         std::memcpy(memory_->pointer(page), test.memory.bytes[i].data(), page_size);
     }
     CpuState& s = vcpu_.state;
-    s = test.code_size == 8 ? initial64_ : initial32_;
-    if (test.code_size == 2) s.seg(Segment::cs) = segments::loaded(segments::code16);
+    s = initial_;
     s.gpr = test.registers.gpr;
     s.rip = test.registers.rip;
     s.rflags = test.registers.rflags;
     s.extended = test.registers.extended;
+    s.seg(Segment::cs) = segments::loaded(test.selectors.cs);
+    s.seg(Segment::ds) = segments::loaded(test.selectors.ds);
+    s.seg(Segment::es) = segments::loaded(test.selectors.es);
+    s.seg(Segment::fs) = segments::loaded(test.selectors.fs);
+    s.seg(Segment::gs) = segments::loaded(test.selectors.gs);
+    s.seg(Segment::ss) = segments::loaded(test.selectors.ss);
     if (test.code_size == 8) {
+        s.seg(Segment::fs).base = test.fs_base;
         s.seg(Segment::gs).base = test.gs_base;
-    } else {
-        s.seg(Segment::ds) = segments::loaded(test.selectors.ds);
-        s.seg(Segment::es) = segments::loaded(test.selectors.es);
-        s.seg(Segment::fs) = segments::loaded(test.selectors.fs);
-        s.seg(Segment::gs) = segments::loaded(test.selectors.gs);
-        s.seg(Segment::ss) = segments::loaded(test.selectors.ss);
     }
 }
 
@@ -64,11 +63,14 @@ void GuestRunner::run(const TestCase& test, Outcome& outcome) {
     Registers& r = outcome.registers;
     r.gpr = s.gpr;
     r.extended = s.extended;
-    if (test.code_size != 8)
-        outcome.selectors = {.ds = s.seg(Segment::ds).selector,
-                             .es = s.seg(Segment::es).selector,
-                             .fs = s.seg(Segment::fs).selector,
-                             .gs = s.seg(Segment::gs).selector};
+    outcome.selectors = {.ds = s.seg(Segment::ds).selector,
+                         .es = s.seg(Segment::es).selector,
+                         .fs = s.seg(Segment::fs).selector,
+                         .gs = s.seg(Segment::gs).selector};
+    if (test.code_size == 8 && test.local_segments) {
+        outcome.fs_base = s.seg(Segment::fs).base;
+        outcome.gs_base = s.seg(Segment::gs).base;
+    }
     // The host's state comes out of an XSAVE, which on AMD has the pointers of a pending exception only.
     if (model_.is_amd() && !s.extended.x87_exception_pending())
         r.extended.fop = 0, r.extended.fip = r.extended.fdp = 0;
@@ -78,7 +80,8 @@ void GuestRunner::run(const TestCase& test, Outcome& outcome) {
         outcome.vector = e->vector;
         outcome.error_code = e->error_code;
         r.rip = e->rip, r.rflags = e->rflags, r.gpr[x86::rsp] = e->rsp;
-        if (test.code_size != 8) outcome.selectors.ss = e->ss;
+        outcome.selectors.cs = e->cs, outcome.selectors.ss = e->ss;
+        if (test.code_size != 8 || e->cs != segments::user_code64) r.gpr[x86::rsp] &= 0xffffffff;
         if (outcome.vector == static_cast<unsigned>(x86::Vector::page_fault)) outcome.cr2 = s.cr2;
     } else {
         outcome.vector = endless;

@@ -28,7 +28,7 @@ class GuestRunner {
     StoppedClock clock_;
     const CpuModel model_;
     Vcpu vcpu_;
-    const CpuState initial64_, initial32_;
+    const CpuState initial_;
     std::unique_ptr<EngineUnderTest> engine_;
 };
 

@@ -187,6 +187,8 @@ class Enumeration {
             if (o.type == ZYDIS_OPERAND_TYPE_MEMORY && o.mem.type == ZYDIS_MEMOP_TYPE_VSIB) form.vsib = true;
         }
         form.foreign = !reported(model_, d.instruction);
+        form.local_segments = needs_local_segments(d);
+        form.far_transfer = is_far_transfer(d.instruction);
         if (form.register_in_opcode) form.fields.opcode &= 0xf8;
         return form;
     }

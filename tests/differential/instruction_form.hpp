@@ -21,7 +21,8 @@ struct InstructionForm {
     bool register_in_opcode = false;
     bool uses_vvvv = false;
     bool vsib = false;
-    bool foreign = false;              // not in the processor model of the guest
+    bool foreign = false;                               // not in the processor model of the guest
+    bool local_segments = false, far_transfer = false;  // see scope.hpp
     u8 reg_values = 0, rm_values = 0;  // ModRM.reg and, for registers, ModRM.rm: bit n = value n occurs
 };
 

@@ -3,6 +3,7 @@
 #include "base/bits.hpp"
 #include "decoder/decoder.hpp"
 #include "operand_values.hpp"
+#include "scope.hpp"
 #include "test_segments.hpp"
 
 #include <algorithm>
@@ -28,6 +29,11 @@ bool is_xsave_family(ZydisMnemonic m) {
 bool is_save_area(const ZydisDecodedInstruction& z) {
     return is_xsave_family(z.mnemonic) || z.meta.isa_set == ZYDIS_ISA_SET_FXSAVE ||
            z.meta.isa_set == ZYDIS_ISA_SET_FXSAVE64;
+}
+
+bool is_x87_image(ZydisMnemonic m) {
+    return m == ZYDIS_MNEMONIC_FLDENV || m == ZYDIS_MNEMONIC_FNSTENV || m == ZYDIS_MNEMONIC_FRSTOR ||
+           m == ZYDIS_MNEMONIC_FNSAVE;
 }
 
 /// Of their 16 bytes of memory the lower half is all they need.
@@ -98,6 +104,9 @@ u64 InstructionSetup::wide_operand() const {
 
 bool InstructionSetup::allows_target(u64 linear, bool in_local_segment) const {
     if (linear + 64 > layout::code && linear < layout::code + page_size) return false;
+    const bool in_pieces =
+        z_.meta.category == ZYDIS_CATEGORY_SEGOP || is_far_transfer(z_) || is_x87_image(z_.mnemonic);
+    if (in_pieces && in_local_segment && !out_.memory.at(linear)) return false;
     const u64 size = std::max<u64>(wide_operand(), 512);
     if (!is_save_area(z_) || out_.code_size == 8) return true;
     if (in_local_segment) return linear >= layout::data && linear + size <= layout::data + page_size;
@@ -133,12 +142,14 @@ u64 InstructionSetup::code_target() {
 }
 
 u64 InstructionSetup::segment_base(ZydisRegister segment) const {
+    if (out_.code_size == 8)
+        return segment == ZYDIS_REGISTER_FS ? out_.fs_base : segment == ZYDIS_REGISTER_GS ? out_.gs_base : 0;
     switch (segment) {
         case ZYDIS_REGISTER_CS: return segments::code_base(out_.code_size);
         case ZYDIS_REGISTER_DS: return segments::base_of(out_.selectors.ds);
         case ZYDIS_REGISTER_ES: return segments::base_of(out_.selectors.es);
         case ZYDIS_REGISTER_FS: return segments::base_of(out_.selectors.fs);
-        case ZYDIS_REGISTER_GS: return out_.gs_base + segments::base_of(out_.selectors.gs);
+        case ZYDIS_REGISTER_GS: return segments::base_of(out_.selectors.gs);
         case ZYDIS_REGISTER_SS: return segments::base_of(out_.selectors.ss);
         default: return 0;
     }
@@ -213,7 +224,10 @@ void InstructionSetup::string_contents() {
 void InstructionSetup::stack_contents() {
     u64 top;
     switch (z_.mnemonic) {
-        case ZYDIS_MNEMONIC_RET: top = code_target() - segments::code_base(out_.code_size); break;
+        case ZYDIS_MNEMONIC_RET:
+            if (is_far_transfer(z_)) return;
+            top = code_target() - segments::code_base(out_.code_size);
+            break;
         case ZYDIS_MNEMONIC_POPF:
         case ZYDIS_MNEMONIC_POPFD:
         case ZYDIS_MNEMONIC_POPFQ:
@@ -426,24 +440,6 @@ void InstructionSetup::saved_state_image() {
     out_.memory.store(operand_, &image, sizeof image);
 }
 
-/// The selector that MOV, POP, LDS & co. load.
-void InstructionSetup::segment_source() {
-    const auto operands = std::span(d_.operands).first(z_.operand_count);
-    const bool loads = std::ranges::any_of(operands, [](const ZydisDecodedOperand& o) {
-        return o.type == ZYDIS_OPERAND_TYPE_REGISTER && o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-               ZydisRegisterGetClass(o.reg.value) == ZYDIS_REGCLASS_SEGMENT;
-    });
-    if (!loads) return;
-    const u16 selector = segments::any_selector(random_);
-    if (z_.mnemonic == ZYDIS_MNEMONIC_POP)
-        out_.memory.store(stack_top(), &selector, 2);
-    else if (operand_)  // behind the offset in a far pointer
-        out_.memory.store(operand_ + operand_size_ - 2, &selector, 2);
-    else
-        gpr(number(d_.operands[1].reg.value)) =
-            (selector | (random_.next() & ~u64{0xffff})) & register_mask();
-}
-
 /// Those that user level may call, and those it may not; not the way into the host's system calls.
 void InstructionSetup::int_vector() {
     if (z_.mnemonic != ZYDIS_MNEMONIC_INT) return;
@@ -464,8 +460,13 @@ void InstructionSetup::after_address() {
     division();
     string_contents();
     stack_contents();
-    branch_target();
+    if (is_far_transfer(z_))
+        far_transfer();
+    else
+        branch_target();
     segment_source();
+    inspected_selector();
+    new_segment_base();
     if (z_.mnemonic == ZYDIS_MNEMONIC_ENTER) {
         // 16 bits of locals would mostly leave the stack, and 256 levels mean the same as 32.
         out_.bytes[z_.raw.imm[0].offset + 1u] &= random_.percent(90) ? 0x03 : 0xff;

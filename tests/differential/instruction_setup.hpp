@@ -66,7 +66,19 @@ class InstructionSetup {
     void operand_contents();
     void division();
     void saved_state_image();
+    // segment_setup.cpp: what loads and looks at segments
+    struct FarPointer {
+        u16 selector;
+        u64 offset;
+    };
+    [[nodiscard]] FarPointer far_target();
+    [[nodiscard]] unsigned far_pointer_width() const;
+    void store_far_pointer(const FarPointer& pointer);
+    void far_transfer();
+    void return_frame(bool interrupt);
     void segment_source();
+    void inspected_selector();
+    void new_segment_base();
 
     const Decoded& d_;
     const ZydisDecodedInstruction& z_;

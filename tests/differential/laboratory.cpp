@@ -30,21 +30,21 @@ void step_back_to_landing(Outcome& outcome) {
 
 }  // namespace
 
-Result<std::unique_ptr<Laboratory>> Laboratory::create(const CampaignOptions& options, bool legacy) {
+Result<std::unique_ptr<Laboratory>> Laboratory::create(const CampaignOptions& options, bool local_segments) {
     auto lab = std::unique_ptr<Laboratory>(new Laboratory(options));
-    auto native = NativeRunner::create(legacy);
+    auto native = NativeRunner::create(local_segments);
     if (!native) return std::unexpected(native.error());
     lab->native_ = std::move(*native);
     const auto model = CpuModel::named(options.cpu, 1, 1'000'000'000);
     if (!model) return std::unexpected(model.error());
-    if (auto added = lab->add_guests(legacy, *model); !added) return std::unexpected(added.error());
+    if (auto added = lab->add_guests(local_segments, *model); !added) return std::unexpected(added.error());
     auto undefined = UndefinedResults::load(options.undefined_results, options.engine);
     if (!undefined) return std::unexpected(undefined.error());
     lab->undefined_ = std::move(*undefined);
     return lab;
 }
 
-Result<> Laboratory::add_guests(bool legacy, const CpuModel& model) {
+Result<> Laboratory::add_guests(bool local_segments, const CpuModel& model) {
     const auto add = [&](KernelMode mode, std::unique_ptr<GuestRunner>& runner) -> Result<> {
         auto made = GuestRunner::create(options_.engine, mode, model);
         if (!made) return std::unexpected(made.error());
@@ -53,17 +53,21 @@ Result<> Laboratory::add_guests(bool legacy, const CpuModel& model) {
     };
     if (model.features().long_mode) {
         if (auto added = add(KernelMode::long_mode, long_mode_); !added) return added;
-        guests_.push_back({"64-bit mode", 8, long_mode_.get()});
-        if (legacy) {
-            guests_.push_back({"compatibility mode", 4, long_mode_.get()});
-            guests_.push_back({"compatibility mode, 16-bit code", 2, long_mode_.get()});
+        guests_.push_back({"64-bit mode", 8, true, long_mode_.get()});
+        if (local_segments) {
+            guests_.push_back({"compatibility mode", 4, true, long_mode_.get()});
+            guests_.push_back({"compatibility mode, 16-bit code", 2, true, long_mode_.get()});
         }
     }
-    if (!legacy) return {};
+    if (!local_segments) return {};
     if (auto added = add(KernelMode::protected_mode, protected_mode_); !added) return added;
-    guests_.push_back({"protected mode", 4, protected_mode_.get()});
-    guests_.push_back({"protected mode, 16-bit code", 2, protected_mode_.get()});
+    guests_.push_back({"protected mode", 4, false, protected_mode_.get()});
+    guests_.push_back({"protected mode, 16-bit code", 2, false, protected_mode_.get()});
     return {};
+}
+
+bool Laboratory::suits(const Guest& guest, const TestCase& test) {
+    return guest.code_size == test.code_size && (guest.long_mode || !test.goes_to_64bit);
 }
 
 void Laboratory::run_native(const TestCase& test) {
@@ -82,12 +86,14 @@ Laboratory::Verdict Laboratory::judge_foreign(const TestCase& test) {
     expected.registers = test.registers;
     expected.registers.rflags |= x86::flags::rf;  // as pushed by a fault (SDM vol. 3, ch. 17.3.1.1)
     expected.memory = test.memory;
-    if (test.code_size != 8) expected.selectors = test.selectors;
+    expected.selectors = test.selectors;
+    if (test.code_size == 8 && test.local_segments)
+        expected.fs_base = test.fs_base, expected.gs_base = test.gs_base;
     // The guest's runner leaves out what the host's form of the state would.
     const Allowance allowed{.fdp = true, .x87_pointers = true};
     Verdict verdict;
     for (const Guest& guest : guests_) {
-        if (guest.code_size != test.code_size) continue;
+        if (!suits(guest, test)) continue;
         guest.runner->run(test, *guest_outcome_);
         verdict.differences = compare(expected, *guest_outcome_, allowed);
         if (verdict.differences.empty()) continue;
@@ -100,10 +106,12 @@ Laboratory::Verdict Laboratory::judge_foreign(const TestCase& test) {
 Laboratory::Verdict Laboratory::judge_against_host(const InstructionForm& form, const TestCase& test) {
     run_native(test);
     Verdict verdict{.completed = native_outcome_->vector == completed};
-    Allowance allowed = undefined_.allowance(ZydisMnemonicGetString(form.mnemonic), !verdict.completed);
+    std::string name = ZydisMnemonicGetString(form.mnemonic);
+    if (form.far_transfer) name += "-far";
+    Allowance allowed = undefined_.allowance(name, !verdict.completed);
     if (allowed.dead_flags) allowed.flags |= overwritten_flags(test);
     for (const Guest& guest : guests_) {
-        if (guest.code_size != test.code_size) continue;
+        if (!suits(guest, test)) continue;
         guest.runner->run(test, *guest_outcome_);
         step_back_to_landing(*guest_outcome_);
         auto differences = compare(*native_outcome_, *guest_outcome_, allowed);

@@ -10,9 +10,9 @@ namespace softmetal::differential {
 
 class Laboratory {
  public:
-    /// `legacy`: with what 32-bit and 16-bit cases need.
+    /// `local_segments`: with what forms that need those, and 32-bit and 16-bit cases, need.
     [[nodiscard]] static Result<std::unique_ptr<Laboratory>> create(const CampaignOptions& options,
-                                                                    bool legacy);
+                                                                    bool local_segments);
 
     [[nodiscard]] FormResult run(const InstructionForm& form, std::size_t index);
 
@@ -20,6 +20,7 @@ class Laboratory {
     struct Guest {
         const char* name;  // of the mode its cases run in
         unsigned code_size;
+        bool long_mode;
         GuestRunner* runner;
     };
     struct Verdict {
@@ -29,7 +30,8 @@ class Laboratory {
     };
 
     explicit Laboratory(const CampaignOptions& options) : options_(options) {}
-    [[nodiscard]] Result<> add_guests(bool legacy, const CpuModel& model);
+    [[nodiscard]] Result<> add_guests(bool local_segments, const CpuModel& model);
+    [[nodiscard]] static bool suits(const Guest& guest, const TestCase& test);
     void run_native(const TestCase& test);
     /// The failing case in test_, reduced.
     [[nodiscard]] std::string report(const InstructionForm& form, u64 number);

@@ -50,29 +50,29 @@ std::vector<InstructionForm> all_forms(const std::string& code, const CpuModel& 
     return forms;
 }
 
-/// "all" is what this host can compare.
-void leave_out_what_cannot_run(Selection& selection) {
-    if (selection.code != "all" || selection.list) return;
-    if (const auto possible = NativeRunner::can_run_legacy(); !possible) {
-        fmt::print(stderr, "oracle: only 64-bit mode is compared: {}\n", possible.error().message);
-        selection.code = "64";
-    }
+/// What this host cannot compare.
+void leave_out_what_cannot_run(std::vector<InstructionForm>& forms) {
+    const auto possible = NativeRunner::can_have_local_segments();
+    if (possible) return;
+    std::erase_if(forms, [](const InstructionForm& form) { return form.local_segments; });
+    fmt::print(stderr, "oracle: only 64-bit mode is compared, and no segments: {}\n",
+               possible.error().message);
 }
 
-int run(Selection selection, CampaignOptions options) {
-    leave_out_what_cannot_run(selection);
+int run(const Selection& selection, CampaignOptions options) {
     if (selection.list_excluded) return print_excluded(), 0;
     const auto model = CpuModel::named(options.cpu, 1, 1'000'000'000);
     if (!model) {
         fmt::print(stderr, "oracle: {}\n", model.error().message);
         return 2;
     }
-    const auto forms = select(all_forms(selection.code, *model), selection.form);
+    auto forms = select(all_forms(selection.code, *model), selection.form);
     if (forms.empty()) {
         fmt::print(stderr, "oracle: no instruction form contains '{}'; see oracle --list\n", selection.form);
         return 2;
     }
     if (selection.list) return print_list(forms), 0;
+    leave_out_what_cannot_run(forms);
     Report report(forms, selection.json);
     using Hours = std::chrono::duration<double, std::ratio<3600>>;
     const auto begun = std::chrono::steady_clock::now();

@@ -25,7 +25,9 @@ constexpr std::array<int, 5> signals = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL
 struct Transfer {
     const TestCase* test = nullptr;
     Outcome* outcome = nullptr;
-    bool legacy = false;
+    bool local_segments = false;
+    u8 code_size = 8;
+    u64 host_gs_base = 0;
     std::array<greg_t, NGREG> host_registers{};
     ExtendedState host_extended{};
 };
@@ -33,15 +35,19 @@ Transfer transfer;
 
 constexpr std::size_t header_offset = 512, header_size = 64;
 
-/// 64-bit code neither uses DS, ES and GS nor does the host's kernel, but it keeps them for the process. From
-/// here on FS is not the host's: nothing compiled may come behind this but the way out of a handler.
-void load_selectors(const DataSelectors& s) {
+/// Compiled code uses neither DS, ES and GS nor does the host's kernel, but it keeps them for the process.
+/// From here on FS is not the host's: nothing compiled may come behind this but the way out of a handler.
+void load_selectors(const Selectors& s) {
     asm volatile("mov %0, %%ds; mov %1, %%es; mov %2, %%gs; mov %3, %%fs" ::"r"(s.ds), "r"(s.es), "r"(s.gs),
                  "r"(s.fs));
 }
-/// All but SS, which the frame has.
-DataSelectors save_selectors() {
-    DataSelectors s;
+/// In front of or behind load_selectors(), which changes them.
+void load_bases(u64 fs_base, u64 gs_base) {
+    asm volatile("wrfsbase %0; wrgsbase %1" ::"r"(fs_base), "r"(gs_base));
+}
+/// All but CS and SS, which the frame has.
+Selectors save_selectors() {
+    Selectors s;
     asm volatile("mov %%ds, %0; mov %%es, %1; mov %%gs, %2; mov %%fs, %3"
                  : "=r"(s.ds), "=r"(s.es), "=r"(s.gs), "=r"(s.fs));
     return s;
@@ -68,12 +74,10 @@ void load(ucontext_t& context, const TestCase& test) {
     for (unsigned i = 0; i < 16; i++) g[greg_of[i]] = static_cast<greg_t>(test.registers.gpr[i]);
     g[REG_RIP] = static_cast<greg_t>(test.registers.rip);
     g[REG_EFL] = static_cast<greg_t>(test.registers.rflags);
-    if (test.code_size != 8) {
-        FrameSelectors s = frame_selectors(context);
-        s.cs = test.code_size == 4 ? segments::user_code32 : segments::code16;
-        s.ss = test.selectors.ss;
-        set_frame_selectors(context, s);
-    }
+    FrameSelectors s = frame_selectors(context);
+    s.cs = test.selectors.cs;
+    s.ss = test.selectors.ss;
+    set_frame_selectors(context, s);
 
     // The frame's area is an XSAVE image in standard format. Bytes 464..511 are the kernel's own (its magic
     // numbers and sizes), and components beyond AVX stay as they are.
@@ -95,6 +99,12 @@ void save(ucontext_t& context, Outcome& outcome) {
     for (unsigned i = 0; i < 16; i++) outcome.registers.gpr[i] = static_cast<u64>(g[greg_of[i]]);
     outcome.registers.rip = static_cast<u64>(g[REG_RIP]);
     outcome.registers.rflags = static_cast<u64>(g[REG_EFL]);
+    outcome.selectors.cs = frame_selectors(context).cs;
+    outcome.selectors.ss = frame_selectors(context).ss;
+    // Above ESP a 16-bit stack leaves what the host's kernel had there (its espfix64), and compatibility mode
+    // what it likes (SDM vol. 1, ch. 3.4.1.1).
+    if (transfer.code_size != 8 || outcome.selectors.cs != segments::user_code64)
+        outcome.registers.gpr[x86::rsp] &= 0xffffffff;
 
     ExtendedState& x = outcome.registers.extended;
     std::memcpy(static_cast<void*>(&x), context.uc_mcontext.fpregs, sizeof x);
@@ -113,16 +123,22 @@ void save(ucontext_t& context, Outcome& outcome) {
 extern "C" {
 /// The host's FS base, which its compiled code finds its thread's data through; 0 where it cannot be set.
 u64 oracle_host_fs_base = 0;
+/// Those that a signal found.
+u64 oracle_found_fs_base = 0, oracle_found_gs_base = 0;
 void oracle_handle_signal(int, siginfo_t*, void* opaque);
 void oracle_signal_entry(int, siginfo_t*, void* opaque);
 }
-// The case may have loaded FS, and the host's kernel leaves it so.
+// The case may have loaded FS or its base, and the host's kernel leaves it so.
 asm(R"(
     .pushsection .text
 oracle_signal_entry:
     movq oracle_host_fs_base(%rip), %rax
     testq %rax, %rax
     jz oracle_handle_signal
+    rdfsbase %rcx
+    movq %rcx, oracle_found_fs_base(%rip)
+    rdgsbase %rcx
+    movq %rcx, oracle_found_gs_base(%rip)
     wrfsbase %rax
     jmp oracle_handle_signal
     .popsection
@@ -134,23 +150,28 @@ extern "C" void oracle_handle_signal(int, siginfo_t*, void* opaque) {
     asm volatile("pushfq; andq $~0x244000, (%%rsp); popfq" ::: "cc", "memory");
     auto& context = *static_cast<ucontext_t*>(opaque);
     if (transfer.test) {
-        load(context, *transfer.test);
-        const DataSelectors selectors = transfer.test->selectors;
-        transfer.legacy = transfer.test->code_size != 8;
+        const TestCase& test = *transfer.test;
+        load(context, test);
         transfer.test = nullptr;
-        if (transfer.legacy) load_selectors(selectors);
+        transfer.local_segments = test.local_segments;
+        transfer.code_size = test.code_size;
+        transfer.host_gs_base = oracle_found_gs_base;
+        if (!test.local_segments) return;
+        const bool code64 = test.code_size == 8;
+        const u64 fs_base = test.fs_base, gs_base = test.gs_base;
+        load_selectors(test.selectors);
+        if (code64) load_bases(fs_base, gs_base);
         return;
     }
-    if (transfer.legacy) {
-        DataSelectors& selectors = transfer.outcome->selectors;
-        selectors = save_selectors();
-        selectors.ss = frame_selectors(context).ss;
+    Outcome& outcome = *transfer.outcome;
+    outcome.selectors = save_selectors();
+    if (transfer.local_segments) {
         load_selectors({});
-        asm volatile("wrfsbase %0" ::"r"(oracle_host_fs_base));
+        load_bases(oracle_host_fs_base, transfer.host_gs_base);
+        if (transfer.code_size == 8)
+            outcome.fs_base = oracle_found_fs_base, outcome.gs_base = oracle_found_gs_base;
     }
-    save(context, *transfer.outcome);
-    // Above ESP a 16-bit stack leaves what the host's kernel had there (its espfix64).
-    if (transfer.legacy) transfer.outcome->registers.gpr[x86::rsp] &= 0xffffffff;
+    save(context, outcome);
     std::memcpy(context.uc_mcontext.gregs, transfer.host_registers.data(), sizeof context.uc_mcontext.gregs);
     std::memcpy(context.uc_mcontext.fpregs, &transfer.host_extended, sizeof(ExtendedState));
 }
@@ -190,26 +211,32 @@ bool can_set_fs_base() {
 
 /// Linux's modify_ldt(2).
 bool set_local_descriptors() {
-    constexpr int write_entry = 1;
+    constexpr int write_entry =
+        0x11;  // the call's newer form, which does as asked about AVL and conforming code
     for (unsigned i = 0; i < segments::local.size(); i++) {
         const segments::LocalSegment& s = segments::local[i];
         user_desc entry{};
         entry.entry_number = i;
         entry.base_addr = s.base;
         entry.limit = s.limit;
+        entry.limit_in_pages = s.pages;
         entry.seg_32bit = s.big;
         entry.contents = static_cast<unsigned>(s.code) << 1 | static_cast<unsigned>(s.expand_down);
         entry.read_exec_only = !s.writable_or_readable;
         entry.seg_not_present = !s.present;
         entry.useable = 1;
-        if (syscall(SYS_modify_ldt, write_entry, &entry, sizeof entry) != 0) return false;
+        // An error comes back as 32 bits, which the C library takes for success.
+        const auto result = static_cast<int>(syscall(SYS_modify_ldt, write_entry, &entry, sizeof entry));
+        if (result == 0) continue;
+        if (result != -1) errno = -result;
+        return false;
     }
     return true;
 }
 
 }  // namespace
 
-Result<> NativeRunner::can_run_legacy() {
+Result<> NativeRunner::can_have_local_segments() {
     if (!can_set_fs_base())
         return fail("the host's kernel does not let programs set FS's base, which cases change");
     if (set_local_descriptors()) return {};
@@ -217,9 +244,9 @@ Result<> NativeRunner::can_run_legacy() {
                 std::strerror(errno));
 }
 
-Result<std::unique_ptr<NativeRunner>> NativeRunner::create(bool legacy) {
-    if (legacy)
-        if (auto possible = can_run_legacy(); !possible) return std::unexpected(possible.error());
+Result<std::unique_ptr<NativeRunner>> NativeRunner::create(bool local_segments) {
+    if (local_segments)
+        if (auto possible = can_have_local_segments(); !possible) return std::unexpected(possible.error());
     if (can_set_fs_base()) asm volatile("rdfsbase %0" : "=r"(oracle_host_fs_base));
     const int fd = memfd_create("oracle", MFD_CLOEXEC);
     constexpr std::size_t size = pages.size() * page_size;
@@ -256,15 +283,15 @@ void NativeRunner::run(const TestCase& test, Outcome& outcome) {
     std::memcpy(writable_, test.memory.bytes.data(), sizeof test.memory.bytes);
     transfer.test = &test;
     transfer.outcome = &outcome;
-    outcome.selectors = {};
-    const bool changes_gs = test.gs_base || test.code_size != 8;
-    const u64 host_gs = changes_gs ? get_gs_base() : 0;
-    if (test.gs_base) set_gs_base(test.gs_base);
+    outcome.fs_base = outcome.gs_base = 0;
+    const bool only_gs = test.gs_base && !test.local_segments;
+    const u64 host_gs = only_gs ? get_gs_base() : 0;
+    if (only_gs) set_gs_base(test.gs_base);
     {
         const SignalHandlers handlers;
         asm volatile("int3" ::: "memory", "cc");
     }
-    if (changes_gs) set_gs_base(host_gs);
+    if (only_gs) set_gs_base(host_gs);
     std::memcpy(outcome.memory.bytes.data(), writable_, sizeof outcome.memory.bytes);
 }
 

@@ -15,10 +15,10 @@ namespace softmetal::differential {
 class NativeRunner {
  public:
     /// One at a time in a process. Fails where the addresses of `layout` are taken, or the host's kernel has
-    /// no 32-bit code, local descriptors or FSGSBASE and `legacy` asks for them.
-    [[nodiscard]] static Result<std::unique_ptr<NativeRunner>> create(bool legacy);
-    /// Does the host let this process run 32-bit and 16-bit code with segments of its own?
-    [[nodiscard]] static Result<> can_run_legacy();
+    /// no 32-bit code, local descriptors or FSGSBASE and `local_segments` asks for them.
+    [[nodiscard]] static Result<std::unique_ptr<NativeRunner>> create(bool local_segments);
+    /// Does the host let this process have segments of its own, and 32-bit and 16-bit code in them?
+    [[nodiscard]] static Result<> can_have_local_segments();
     ~NativeRunner();
 
     void run(const TestCase& test, Outcome& outcome);

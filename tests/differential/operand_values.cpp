@@ -81,6 +81,8 @@ u64 integer_value(Random& random) {
     }
 }
 
+u64 canonical_value(Random& random) { return sign_extend(integer_value(random), 48); }
+
 void vector_value(Random& random, std::span<u8> out) {
     const unsigned element = 1u << random.below(4);
     switch (random.below(9)) {

@@ -10,6 +10,8 @@
 namespace softmetal::differential {
 
 [[nodiscard]] u64 integer_value(Random& random);
+/// An address that 48 bits can express, sign-extended.
+[[nodiscard]] u64 canonical_value(Random& random);
 
 /// Fills with one shape: uniform bits, 32- or 64-bit floating point, small integers, element masks, short
 /// text.

@@ -32,6 +32,7 @@ class Reduction {
 
     void run() {
         registers();
+        if (test_.code_size == 8) segments();
         vectors();
         // All pages but the first, which holds the code.
         for (std::size_t page = 1; page < pages.size(); page++) memory(std::span(test_.memory.bytes[page]));
@@ -60,6 +61,17 @@ class Reduction {
         constexpr u64 least = x86::flags::always_one | x86::flags::interrupt;
         for (unsigned n = 0; n < 22; n++)
             if (r.rflags & ~least & u64{1} << n) attempt([&] { r.rflags &= ~(u64{1} << n); });
+    }
+
+    /// Where 64-bit mode does not address memory through them; a base in use stays.
+    void segments() {
+        Selectors& s = test_.selectors;
+        for (u16* selector : {&s.ds, &s.es, &s.fs, &s.gs}) settle(*selector, u16{0});
+        Decoded d;
+        const bool known = decode_bytes(test_.bytes, test_.code_size, d);
+        if (!known || d.instruction.attributes & ZYDIS_ATTRIB_HAS_SEGMENT) return;
+        settle(test_.fs_base, u64{0});
+        settle(test_.gs_base, u64{0});
     }
 
     void vectors() {

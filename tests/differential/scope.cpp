@@ -7,45 +7,23 @@ namespace softmetal::differential {
 namespace {
 
 constexpr std::string_view system_state = "reads or changes system state that host and guest do not share",
-                           random_result = "another result every time", far = "loads CS",
+                           random_result = "another result every time",
                            enters_kernel = "enters the operating system, which answers differently",
                            time = "reads a clock or counter",
-                           thread_pointer = "FS and GS bases hold the host's own thread pointers",
                            features = "XCR0 differs: the host has state components the model does not report",
                            optimizes = "what it writes depends on an earlier XRSTOR, by SDM vol. 1, ch. 13.9";
 
 constexpr auto excluded = std::to_array<Exclusion>({
-    {ZYDIS_MNEMONIC_CPUID, system_state},
-    {ZYDIS_MNEMONIC_LGDT, system_state},
-    {ZYDIS_MNEMONIC_RSM, system_state},
-    {ZYDIS_MNEMONIC_SGDT, system_state},
-    {ZYDIS_MNEMONIC_SIDT, system_state},
-    {ZYDIS_MNEMONIC_SLDT, system_state},
-    {ZYDIS_MNEMONIC_STR, system_state},
-    {ZYDIS_MNEMONIC_SMSW, system_state},
-    {ZYDIS_MNEMONIC_LAR, system_state},
-    {ZYDIS_MNEMONIC_LSL, system_state},
-    {ZYDIS_MNEMONIC_VERR, system_state},
-    {ZYDIS_MNEMONIC_VERW, system_state},
-    {ZYDIS_MNEMONIC_RDPID, system_state},
-    {ZYDIS_MNEMONIC_RDRAND, random_result},
-    {ZYDIS_MNEMONIC_RDSEED, random_result},
-    {ZYDIS_MNEMONIC_RDTSC, time},
-    {ZYDIS_MNEMONIC_RDTSCP, time},
-    {ZYDIS_MNEMONIC_RDPMC, time},
-    {ZYDIS_MNEMONIC_SYSCALL, enters_kernel},
-    {ZYDIS_MNEMONIC_SYSENTER, enters_kernel},
-    {ZYDIS_MNEMONIC_INT1, enters_kernel},
-    {ZYDIS_MNEMONIC_IRET, far},
-    {ZYDIS_MNEMONIC_IRETD, far},
-    {ZYDIS_MNEMONIC_IRETQ, far},
-    {ZYDIS_MNEMONIC_RDFSBASE, thread_pointer},
-    {ZYDIS_MNEMONIC_RDGSBASE, thread_pointer},
-    {ZYDIS_MNEMONIC_WRFSBASE, thread_pointer},
-    {ZYDIS_MNEMONIC_WRGSBASE, thread_pointer},
-    {ZYDIS_MNEMONIC_XGETBV, features},
-    {ZYDIS_MNEMONIC_XSAVEOPT, optimizes},
-    {ZYDIS_MNEMONIC_XSAVEOPT64, optimizes},
+    {ZYDIS_MNEMONIC_CPUID, system_state},    {ZYDIS_MNEMONIC_LGDT, system_state},
+    {ZYDIS_MNEMONIC_RSM, system_state},      {ZYDIS_MNEMONIC_SGDT, system_state},
+    {ZYDIS_MNEMONIC_SIDT, system_state},     {ZYDIS_MNEMONIC_SLDT, system_state},
+    {ZYDIS_MNEMONIC_STR, system_state},      {ZYDIS_MNEMONIC_SMSW, system_state},
+    {ZYDIS_MNEMONIC_RDPID, system_state},    {ZYDIS_MNEMONIC_RDRAND, random_result},
+    {ZYDIS_MNEMONIC_RDSEED, random_result},  {ZYDIS_MNEMONIC_RDTSC, time},
+    {ZYDIS_MNEMONIC_RDTSCP, time},           {ZYDIS_MNEMONIC_RDPMC, time},
+    {ZYDIS_MNEMONIC_SYSCALL, enters_kernel}, {ZYDIS_MNEMONIC_SYSENTER, enters_kernel},
+    {ZYDIS_MNEMONIC_INT1, enters_kernel},    {ZYDIS_MNEMONIC_XGETBV, features},
+    {ZYDIS_MNEMONIC_XSAVEOPT, optimizes},    {ZYDIS_MNEMONIC_XSAVEOPT64, optimizes},
 });
 
 using Features = CpuModel::Features;
@@ -78,6 +56,7 @@ constexpr auto optional = std::to_array<IsaFeature>({
     {ZYDIS_ISA_SET_SSE42, &Features::sse42},
     {ZYDIS_ISA_SET_POPCNT, &Features::popcnt},
     {ZYDIS_ISA_SET_LZCNT, &Features::lzcnt},
+    {ZYDIS_ISA_SET_RDWRFSGS, &Features::fsgsbase},
     {ZYDIS_ISA_SET_MOVBE, &Features::movbe},
     {ZYDIS_ISA_SET_CMPXCHG16B, &Features::cx16},
     {ZYDIS_ISA_SET_AES, &Features::aes},
@@ -111,15 +90,13 @@ bool reported_with_avx(const Features& f, ZydisISASet set) {
     }
 }
 
-/// CS is the host's own, and 64-bit mode knows of no others.
-bool loads_foreign_segment(const Decoded& d) {
-    const bool legacy = d.instruction.machine_mode != ZYDIS_MACHINE_MODE_LONG_64;
+bool loads_segment(const Decoded& d) {
     for (unsigned i = 0; i < d.instruction.operand_count; i++) {
         const ZydisDecodedOperand& o = d.operands[i];
         if (o.type == ZYDIS_OPERAND_TYPE_REGISTER &&
             ZydisRegisterGetClass(o.reg.value) == ZYDIS_REGCLASS_SEGMENT &&
             o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
-            return !legacy || o.reg.value == ZYDIS_REGISTER_CS;
+            return true;
     }
     return false;
 }
@@ -146,9 +123,29 @@ bool reads_differently(const CpuModel& model, const ZydisDecodedInstruction& z) 
 bool in_scope(const CpuModel& model, const Decoded& d) {
     const ZydisDecodedInstruction& z = d.instruction;
     if (!reported(model, z)) return false;
-    if (z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return false;
-    if (loads_foreign_segment(d)) return false;
     return std::ranges::find(excluded, z.mnemonic, &Exclusion::mnemonic) == excluded.end();
+}
+
+bool is_far_transfer(const ZydisDecodedInstruction& z) {
+    switch (z.mnemonic) {
+        case ZYDIS_MNEMONIC_IRET:
+        case ZYDIS_MNEMONIC_IRETD:
+        case ZYDIS_MNEMONIC_IRETQ: return true;
+        default: return z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+    }
+}
+
+bool needs_local_segments(const Decoded& d) {
+    const ZydisDecodedInstruction& z = d.instruction;
+    if (z.machine_mode != ZYDIS_MACHINE_MODE_LONG_64) return true;
+    switch (z.mnemonic) {
+        case ZYDIS_MNEMONIC_LAR:
+        case ZYDIS_MNEMONIC_LSL:
+        case ZYDIS_MNEMONIC_VERR:
+        case ZYDIS_MNEMONIC_VERW: return true;
+        default: break;
+    }
+    return z.meta.isa_set == ZYDIS_ISA_SET_RDWRFSGS || is_far_transfer(z) || loads_segment(d);
 }
 
 }  // namespace softmetal::differential

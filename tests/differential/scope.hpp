@@ -25,4 +25,10 @@ struct Exclusion {
 
 [[nodiscard]] bool in_scope(const CpuModel& model, const Decoded& d);
 
+/// Far transfers: those that load CS.
+[[nodiscard]] bool is_far_transfer(const ZydisDecodedInstruction& z);
+/// Needs segments other than the host's own: all of 32-bit and 16-bit code, and what loads or looks at
+/// segments in 64-bit mode.
+[[nodiscard]] bool needs_local_segments(const Decoded& d);
+
 }  // namespace softmetal::differential

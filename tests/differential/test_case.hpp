@@ -23,9 +23,9 @@ inline constexpr u64 stack = 0x1005'0000;  // two writable pages
 inline constexpr u64 instruction = code + 0x800;
 }  // namespace layout
 
-/// Segment registers a case may choose; CS is flat.
-struct DataSelectors {
-    u16 ds = 0, es = 0, fs = 0, gs = 0, ss = 0;
+/// Segment registers: as a case starts, the code's for its code size, and whatever test_segments.hpp has.
+struct Selectors {
+    u16 cs = 0, ds = 0, es = 0, fs = 0, gs = 0, ss = 0;
 };
 
 struct Page {
@@ -67,9 +67,11 @@ struct Registers {
 struct TestCase {
     std::array<u8, 16> bytes{};
     u8 length = 0;
-    u8 code_size = 8;         // 8: 64-bit mode, 4: 32-bit code, 2: 16-bit code
-    u64 gs_base = 0;          // 64-bit mode
-    DataSelectors selectors;  // 32-bit and 16-bit code
+    u8 code_size = 8;              // 8: 64-bit mode, 4: 32-bit code, 2: 16-bit code
+    bool local_segments = false;   // DS, ES, FS and GS, or the bases of the last two, are not the host's own
+    bool goes_to_64bit = false;    // 32-bit and 16-bit code with a way into 64-bit mode
+    u64 fs_base = 0, gs_base = 0;  // 64-bit mode
+    Selectors selectors;
     Registers registers;
     Memory memory;
 };
@@ -82,7 +84,8 @@ struct Outcome {
     unsigned vector = 0;
     u32 error_code = 0;
     u64 cr2 = 0;
-    DataSelectors selectors;  // 32-bit and 16-bit code
+    u64 fs_base = 0, gs_base = 0;  // of 64-bit cases with segments of their own
+    Selectors selectors;
     Registers registers;
     Memory memory;
 };

@@ -98,6 +98,30 @@ TEST_F(LongModeTransfer, FarReturnReloadsCs) {
     EXPECT_EQ(gpr(x86::rsp), kernel_stack);
 }
 
+TEST_F(LongModeTransfer, AlignmentOfUserStacksIsChecked) {
+    become_user();
+    state().cr0 |= x86::cr0::am;
+    gpr(x86::rsp) = user_stack - 60;
+    const Raised misaligned{Vector::alignment_check, 0};
+    const auto all = [&] {
+        return std::array{raised_by([&] { far_return(vcpu_, 8, 0); }),
+                          raised_by([&] { interrupt_return(vcpu_, 8); }),
+                          raised_by([&] { interrupt_return(vcpu_, 4); }),
+                          raised_by([&] { far_call(vcpu_, user_code64, 0x9000, 8); })};
+    };
+    for (const auto& raised : all()) EXPECT_NE(raised, misaligned);
+    become_user();
+    gpr(x86::rsp) = user_stack - 62;
+    state().rflags |= flags::ac;
+    for (const auto& raised : all()) EXPECT_EQ(raised, misaligned);
+}
+
+TEST_F(LongModeTransfer, FarPointersOfAmdHave32BitOffsets) {
+    EXPECT_EQ(far_offset_size(vcpu_, 8), vcpu_.model.is_amd() ? 4u : 8u);
+    EXPECT_EQ(far_offset_size(vcpu_, 4), 4u);
+    EXPECT_EQ(far_offset_size(vcpu_, 2), 2u);
+}
+
 TEST_F(LongModeTransfer, CallGateIs64Bits) {
     constexpr u16 gate = 0x60;
     poke(gdt + gate, 0x2345 | u64{code64} << 16 | u64{0xec} << 40 | u64{0x1} << 48);
