@@ -92,7 +92,10 @@ void CodeCoherence::Member::catch_up() {
         all_.memory_.dismiss_writer({page}, vcpu_.index);
     }
     answer(askers);
-    for (const auto& [page, lines] : changed) drop({page}, lines);
+    for (const auto& [page, lines] : changed) {
+        drop({page}, lines);
+        unsettled_.insert(page);
+    }
 }
 
 /// Runs of lines, as the engine knows writes.
@@ -108,6 +111,7 @@ void CodeCoherence::Member::drop(GuestPhysical page, u64 lines) {
 
 bool CodeCoherence::Member::keep(GuestPhysical page) {
     for (unsigned attempt = 0; attempt < most_attempts; attempt++) {
+        unsettled_.erase(page.value);
         u64 writers = all_.memory_.mark_code(page, vcpu_.index);
         vcpu_.mmu.revoke_write(page);
         if (!writers) return true;
@@ -119,7 +123,7 @@ bool CodeCoherence::Member::keep(GuestPhysical page) {
         wait_for_zero(answers_);
         catch_up();
         // A write that came meanwhile may have been to the page's last translation, and taken the mark away.
-        if (all_.memory_.holds_code_of(page, vcpu_.index)) return true;
+        if (all_.memory_.holds_code_of(page, vcpu_.index) && !unsettled(page)) return true;
     }
     return false;
 }

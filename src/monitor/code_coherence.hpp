@@ -8,8 +8,9 @@
 //
 // A vCPU that wants to translate from a page marks it, and where others may have write access to it (their
 // TLBs), or a write under way, it leaves them a note too and waits for each to pass an instruction boundary.
-// Meanwhile it rests. A vCPU that rests runs no instruction: nobody waits for it, it reads its notes before
-// it goes on.
+// So it does, too, where it has dropped translations of a page for a note: the write may still be under way,
+// while the page's other translations keep it marked. Meanwhile it rests. A vCPU that rests runs no
+// instruction: nobody waits for it, it reads its notes before it goes on.
 #pragma once
 
 #include "cpu/vcpu.hpp"
@@ -60,6 +61,9 @@ class CodeCoherence::Member final : public CodePageKeeper {
     /// Does what the notes say. Before the first instruction, after rest(), and on attention::code.
     void catch_up();
     [[nodiscard]] bool keep(GuestPhysical page) override;
+    [[nodiscard]] bool unsettled(GuestPhysical page) const override {
+        return unsettled_.contains(page.value);
+    }
 
  private:
     friend CodeCoherence;
@@ -85,6 +89,8 @@ class CodeCoherence::Member final : public CodePageKeeper {
     std::vector<Countdown*> askers_;
 
     Countdown answers_{0};  // that keep() still waits for
+    std::set<u64>
+        unsettled_;  // pages whose dropped lines may not have their new bytes yet; the vCPU's thread's
 };
 
 }  // namespace softmetal::monitor

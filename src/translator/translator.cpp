@@ -222,13 +222,17 @@ Block* Translator::find_or_translate() {
     return block;
 }
 
+bool Translator::may_translate(GuestPhysical page) const {
+    return vcpu_.memory.holds_code_of(page, vcpu_.index) && !(keeper_ && keeper_->unsettled(page));
+}
+
 /// The page of RAM that RIP lies in, marked as code before its bytes are read: a write from now on is
 /// noticed.
 std::optional<GuestPhysical> Translator::prepare_code_page(u64 rip) {
     const auto where = vcpu_.mmu.translate({rip}, Access::execute, vcpu_.mmu.fetch_privilege());
     if (!where || !vcpu_.memory.page(where->physical)) return std::nullopt;
     const GuestPhysical page{where->physical.page()};
-    if (vcpu_.memory.holds_code_of(page, vcpu_.index)) return page;
+    if (may_translate(page)) return page;
     if (keeper_) return keeper_->keep(page) ? std::optional(page) : std::nullopt;
     vcpu_.memory.mark_code(page, vcpu_.index);
     vcpu_.mmu.revoke_write(page);
@@ -245,7 +249,7 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
     const u8* second_page = nullptr;
     if (guest.straddles) {
         const auto second = prepare_code_page(second_rip);
-        if (!second || !vcpu_.memory.holds_code_of(*first, vcpu_.index)) return nullptr;
+        if (!second || !may_translate(*first)) return nullptr;
         second_page = vcpu_.memory.page(*second);
         guest = read_straddling_instruction(key.rip, key.page, second_page, mode.code_size(), decode_cache_);
     }

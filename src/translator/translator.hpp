@@ -22,6 +22,8 @@ class CodePageKeeper {
     /// and no write to it goes unannounced any more. Translations may have been dropped meanwhile, of any
     /// page. False where that did not come to rest.
     [[nodiscard]] virtual bool keep(GuestPhysical page) = 0;
+    /// A page that is marked, but another has announced a write to it since, which may not be done yet.
+    [[nodiscard]] virtual bool unsettled(GuestPhysical page) const = 0;
 };
 
 class Translator final : public CodeWriteObserver, public TlbFlushObserver {
@@ -117,6 +119,7 @@ class Translator final : public CodeWriteObserver, public TlbFlushObserver {
         const bool user = translator::Mode::privilege_of(mode) == static_cast<unsigned>(Privilege::user);
         return user ? rip ^ vcpu_.block.translated.jump_tag : rip;
     }
+    [[nodiscard]] bool may_translate(GuestPhysical page) const;
     [[nodiscard]] std::optional<GuestPhysical> prepare_code_page(u64 rip);
 
     Vcpu& vcpu_;
