@@ -60,8 +60,9 @@ void drop_inner_segments(CpuState& state) {
         SegmentRegister& s = state.seg(name);
         constexpr u32 conforming_code = attribute::code | attribute::expand_down_or_conforming;
         const bool conforming = (s.attributes & conforming_code) == conforming_code;
-        if (!s.usable() || conforming || s.dpl() >= state.cpl()) continue;
-        // Selector and validity go; the base stays, which 64-bit mode still uses for FS and GS.
+        if (s.usable() && (conforming || s.dpl() >= state.cpl())) continue;
+        // Selector and validity go, and the RPL of one that was null; the base stays, which 64-bit mode still
+        // uses for FS and GS.
         s.selector = 0;
         s.attributes |= attribute::unusable;
     }

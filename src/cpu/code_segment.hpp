@@ -25,7 +25,8 @@ struct CodeTarget {
 /// rSP as a return sets it: a 16-bit stack takes 16 bits and keeps the rest.
 void set_returned_stack_pointer(CpuState& state, u64 value);
 
-/// After a return to an outer level: data segments it may not use become null.
+/// After a return to an outer level: data segments it may not use become null, and null selectors 0 (SDM vol.
+/// 2, IRET).
 void drop_inner_segments(CpuState& state);
 
 }  // namespace softmetal

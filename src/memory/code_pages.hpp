@@ -42,6 +42,10 @@ class CodePages {
         atomic(pages_[page].translators).fetch_or(bit(vcpu));
         return load(pages_[page].writers) & ~bit(vcpu);
     }
+    /// Those but `vcpu` that may have write access, or a write under way that they announced before.
+    [[nodiscard]] u64 other_writers(u64 page, unsigned vcpu) const {
+        return load(pages_[page].writers) & ~bit(vcpu);
+    }
     void remove_translator(u64 page, unsigned vcpu) {
         atomic(pages_[page].translators).fetch_and(~bit(vcpu));
     }

@@ -119,6 +119,12 @@ class GuestMemory final : public bus::DmaView, public bus::MemoryReclaim {
         const auto page = page_number(a);
         return !page || code_pages_.translators(*page) & bit(vcpu);
     }
+    /// And may no other be writing to it? What the vCPU reads then stays true until it is told otherwise.
+    [[nodiscard]] bool holds_settled_code_of(GuestPhysical a, unsigned vcpu) const {
+        const auto page = page_number(a);
+        return !page ||
+               (code_pages_.translators(*page) & bit(vcpu) && !code_pages_.other_writers(*page, vcpu));
+    }
     /// The result is the other vCPUs whose write access must be revoked before the bytes are read.
     u64 mark_code(GuestPhysical a, unsigned vcpu) {
         const auto page = page_number(a);

@@ -50,7 +50,8 @@ void CodeCoherence::Member::note_change(GuestPhysical address, u64 size) {
 void CodeCoherence::Member::note_revocation(GuestPhysical page, Countdown& answers) {
     const std::lock_guard lock(mutex_);
     revoked_.insert(page.value);
-    if (resting_) return;
+    // It reads the note before it runs an instruction: as if it had.
+    if (resting_) return all_.memory_.dismiss_writer(page, vcpu_.index);
     answers.fetch_add(1);
     askers_.push_back(&answers);
     vcpu_.request(attention::code);
@@ -118,8 +119,9 @@ bool CodeCoherence::Member::keep(GuestPhysical page) {
         rest();
         wait_for_zero(answers_);
         catch_up();
-        // A write that came meanwhile may have been to the page's last translation, and taken the mark away.
-        if (all_.memory_.holds_code_of(page, vcpu_.index)) return true;
+        // Another write may have been announced meanwhile, and not be done: its note has been read just now,
+        // so only its writer's mark tells of it. It may also have been to the page's last translation.
+        if (all_.memory_.holds_settled_code_of(page, vcpu_.index)) return true;
     }
     return false;
 }

@@ -8,6 +8,8 @@
 //
 // A vCPU that wants to translate from a page marks it, and where others may have write access to it (their
 // TLBs), or a write under way, it leaves them a note too and waits for each to pass an instruction boundary.
+// So it does each time it finds another among the page's writers, its own mark or no: a write that it has
+// been told of, and dropped translations for, may not be done yet.
 // Meanwhile it rests. A vCPU that rests runs no instruction: nobody waits for it, it reads its notes before
 // it goes on.
 #pragma once

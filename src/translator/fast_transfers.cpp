@@ -13,12 +13,13 @@ namespace flags = x86::flags;
 using x86::Segment;
 using x86::SegmentRegister;
 
-/// A level that is not `cpl` may not keep more privileged data segments: dropping one is the interpreter's.
+/// A level that is not `cpl` may not keep more privileged data segments, nor the RPL of a null selector:
+/// dropping one is the interpreter's.
 bool would_drop_segments(const CpuState& s, unsigned cpl) {
     if (cpl == 0) return false;
     for (const Segment name : {Segment::es, Segment::fs, Segment::gs, Segment::ds}) {
         const SegmentRegister& segment = s.seg(name);
-        if (segment.usable() && segment.dpl() < cpl) return true;
+        if (segment.usable() ? segment.dpl() < cpl : segment.selector != 0) return true;
     }
     return false;
 }

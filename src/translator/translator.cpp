@@ -230,7 +230,7 @@ std::optional<GuestPhysical> Translator::prepare_code_page(GuestLinear where) {
     const auto place = vcpu_.mmu.translate(where, Access::execute, vcpu_.mmu.fetch_privilege());
     if (!place || !vcpu_.memory.page(place->physical)) return std::nullopt;
     const GuestPhysical page{place->physical.page()};
-    if (vcpu_.memory.holds_code_of(page, vcpu_.index)) return page;
+    if (vcpu_.memory.holds_settled_code_of(page, vcpu_.index)) return page;
     if (keeper_) return keeper_->keep(page) ? std::optional(page) : std::nullopt;
     vcpu_.memory.mark_code(page, vcpu_.index);
     vcpu_.mmu.revoke_write(page);
@@ -251,7 +251,7 @@ Block* Translator::translate(const BlockKey& key, Mode mode) {
     const u8* second_page = nullptr;
     if (guest.straddles) {
         const auto second = prepare_code_page({second_linear});
-        if (!second || !vcpu_.memory.holds_code_of(*first, vcpu_.index)) return nullptr;
+        if (!second || !vcpu_.memory.holds_settled_code_of(*first, vcpu_.index)) return nullptr;
         second_page = vcpu_.memory.page(*second);
         guest = read_straddling_instruction(guest_code, second_page, decode_cache_);
     }

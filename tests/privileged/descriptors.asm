@@ -57,6 +57,7 @@
 ;| IRET: CPL 3 with a null SS: #GP(0000)
 ;| IRET: CPL 3 with a stack of DPL 0: #GP(0048)
 ;| IRET with NT: #GP(0000)
+;| IRET to CPL 3 makes null selectors 0: 0000000000000000
 ;| call gate from CPL 3: 0000000000000000
 ;| call gate below its DPL: #GP(00a0)
 ;| call gate that is absent: #NP(00a0)
@@ -194,6 +195,34 @@ main:
     popf
     iretq
     outcome
+    mov qword [resume.rip], .nulls_returned
+    mov [resume.rsp], rsp
+    mov eax, 3
+    mov ds, ax
+    mov es, ax
+    mov fs, ax
+    mov gs, ax
+    push user_data
+    push user_stack
+    push 2
+    push user_code
+    push user_view + .nulls
+    iretq
+.nulls:
+    mov r8d, ds
+    mov ecx, es
+    or r8d, ecx
+    mov ecx, fs
+    or r8d, ecx
+    mov ecx, gs
+    or r8d, ecx
+    int3
+.nulls_returned:
+    mov qword [resume.rip], unexpected
+    mov ax, kernel_data
+    mov ds, ax
+    mov es, ax
+    say "IRET to CPL 3 makes null selectors 0", r8
 
     ; a call gate of 16 bytes at slot 11, DPL 3
     mov eax, .gate

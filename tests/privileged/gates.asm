@@ -74,6 +74,8 @@
 ;| IRET: absent: #NP(0078)
 ;| IRET: outer SS absent: #SS(0078)
 ;| IRET with 16-bit operands: #BP
+;| IRET and null selectors: #BP
+;|   which become 0: 00000000
 ;| IRET at CPL 3 with IOPL 0: #BP
 ;|   IF, IOPL and VM stay: 00000000
 ;| POPF at CPL 3 with IOPL 0: #BP
@@ -461,6 +463,26 @@ main:
     push word image(.int3)
     o16 iret
     outcome
+    attempt "IRET and null selectors"
+    mov eax, 3
+    mov es, ax
+    mov fs, ax
+    mov gs, ax
+    push user_data
+    push user_stack
+    push 2
+    push user_code
+    push .nulls
+    iretd
+.nulls:
+    mov eax, es
+    mov ecx, fs
+    or eax, ecx
+    mov ecx, gs
+    or eax, ecx
+    int3
+    outcome
+    say "  which become 0", [seen.eax]
     attempt "IRET at CPL 3 with IOPL 0"
     user_begin 0x0002
     push 0x23202                                      ; VM, IF, IOPL 3

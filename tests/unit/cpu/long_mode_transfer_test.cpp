@@ -1,6 +1,8 @@
 // IRET, far transfers and fast system calls in 64-bit and compatibility mode.
 #include "machine_fixture.hpp"
 
+#include <array>
+
 namespace softmetal::testing {
 namespace {
 
@@ -59,6 +61,17 @@ TEST_F(LongModeTransfer, IretToUserModeTakesInnerSelectorsButNoBases) {
     EXPECT_FALSE(seg(Segment::gs).usable());
     EXPECT_EQ(seg(Segment::gs).base, 0x123456u);
     EXPECT_FALSE(seg(Segment::ds).usable());
+}
+
+TEST_F(LongModeTransfer, ReturnsToAnOuterLevelTakeTheRplOfNullSelectors) {
+    constexpr std::array data{Segment::es, Segment::fs, Segment::gs, Segment::ds};
+    for (const Segment s : data) load_segment(vcpu_, s, 3);
+    push_frame(0x9000, code64, flags::interrupt, kernel_stack - 40, 0);
+    interrupt_return(vcpu_, 8);
+    for (const Segment s : data) EXPECT_EQ(seg(s).selector, 3u);
+    push_frame(0x400123, user_code64, 0x202, user_stack, user_data);
+    interrupt_return(vcpu_, 8);
+    for (const Segment s : data) EXPECT_EQ(seg(s).selector, 0u);
 }
 
 TEST_F(LongModeTransfer, IretAtTheSameLevelAlwaysLoadsTheStack) {

@@ -59,11 +59,13 @@ TEST_F(ProtectedModeTest, InnerLevelInterruptAndReturn) {
     EXPECT_EQ(frame(6),
               (std::vector<u32>{0x18, 0x8000, user_code32, 0x202 | flags::rf, user_stack, user_data}));
     load_segment(vcpu_, Segment::ds, kernel_data);
+    load_segment(vcpu_, Segment::fs, 2);
     gpr(x86::rsp) += 4;
     interrupt_return(vcpu_, 4);
     EXPECT_EQ(state().cpl(), 3u);
     EXPECT_EQ(gpr(x86::rsp), user_stack);
     EXPECT_FALSE(seg(Segment::ds).usable());  // the kernel's, out of reach now
+    EXPECT_EQ(seg(Segment::fs).selector, 0u);
     EXPECT_TRUE(seg(Segment::es).usable());
 }
 

@@ -119,6 +119,7 @@ struct CodePageKeeping : CodeWrites {
     bool second_has_write_entry(u64 page) {
         return second.block.tlb.write[static_cast<unsigned>(Privilege::supervisor_any)].find({page}, 1);
     }
+    void write_and_translate(bool other_translations_stay);
 };
 
 TEST_F(CodePageKeeping, NeedsNobodyWhereNobodyWrites) {
@@ -195,7 +196,7 @@ TEST_F(CodePageKeeping, TwoTranslatorsDoNotWaitForEachOther) {
 
 /// One vCPU writes "instructions", the other "translates" them: what it has kept is never older than what
 /// memory says, once it has passed a boundary.
-TEST_F(CodePageKeeping, NoWriteGoesUnseen) {
+void CodePageKeeping::write_and_translate(bool other_translations_stay) {
     constexpr u64 page = 0x3000;
     constexpr u32 rounds = 20'000;
     std::atomic_ref<u32> value(*reinterpret_cast<u32*>(memory.pointer({page})));
@@ -211,13 +212,13 @@ TEST_F(CodePageKeeping, NoWriteGoesUnseen) {
     u32 translation = 0;
     engine.on_write = [&] {
         translated = false;
-        memory.unmark_code({page}, 0);
+        if (!other_translations_stay) memory.unmark_code({page}, 0);
     };
     first.catch_up();
     do {
         const u32 seen = value.load();
         if (attention_of(bare.vcpu) & attention::code) first.catch_up();
-        if (!translated && first.keep({page})) {
+        if (!translated && (memory.holds_settled_code_of({page}, 0) || first.keep({page}))) {
             translated = true;
             translation = value.load();
         }
@@ -227,6 +228,9 @@ TEST_F(CodePageKeeping, NoWriteGoesUnseen) {
     } while (translation != rounds);
     first.rest();
 }
+
+TEST_F(CodePageKeeping, NoWriteGoesUnseen) { write_and_translate(false); }
+TEST_F(CodePageKeeping, NoWriteGoesUnseenWhereThePageStaysMarked) { write_and_translate(true); }
 
 }  // namespace
 }  // namespace softmetal::monitor
