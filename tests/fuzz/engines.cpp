@@ -6,7 +6,9 @@
 #include "input.hpp"
 #include "interpreter/native_thunk.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 using namespace softmetal;
 using namespace softmetal::differential;
@@ -35,11 +37,16 @@ struct Engines {
     }
 };
 
-/// Not the same twice (RDRAND, RDSEED), or known to differ between the engines (XINUSE in XSAVE images, docs/
-/// known_deviations.md). Found by their opcodes, wherever they lie.
+/// Not the same twice (RDRAND, RDSEED), or known to differ between the engines (XINUSE in XSAVE images, x87
+/// pointers in the images of FNSTENV and FNSAVE; docs/known_deviations.md). Found by their opcodes, wherever
+/// they lie.
 bool comparable(std::span<const u8> code) {
-    for (std::size_t i = 0; i + 1 < code.size(); i++)
-        if (code[i] == 0x0f && (code[i + 1] == 0xc7 || code[i + 1] == 0xae)) return false;
+    for (std::size_t i = 0; i + 1 < code.size(); i++) {
+        const u8 opcode = code[i], modrm = code[i + 1];
+        if (opcode == 0x0f && (modrm == 0xc7 || modrm == 0xae)) return false;
+        const bool saves_environment = modrm < 0xc0 && (modrm >> 3 & 7) == 6;
+        if ((opcode == 0xd9 || opcode == 0xdd) && saves_environment) return false;
+    }
     return true;
 }
 
@@ -95,6 +102,18 @@ void prepare(fuzz::Input& input, TestCase& test) {
     for (unsigned i = 0; i < 16; i++) test.registers.extended.xmm[i] = {seed * 0x0101010101010101ull * i, i};
 }
 
+std::string memory_difference(const Memory& a, const Memory& b) {
+    for (unsigned page = 0; page < pages.size(); page++) {
+        const auto [x, y] = std::ranges::mismatch(a.bytes[page], b.bytes[page]);
+        if (x == a.bytes[page].end()) continue;
+        const auto shown = std::min<std::ptrdiff_t>(16, a.bytes[page].end() - x);
+        return fmt::format("memory at {:x}: {:02x} and {:02x}",
+                           pages[page].linear + static_cast<u64>(x - a.bytes[page].begin()),
+                           fmt::join(x, x + shown, " "), fmt::join(y, y + shown, " "));
+    }
+    return {};
+}
+
 std::string difference(const Outcome& a, const Outcome& b) {
     // Translated code meets a branch to no canonical address at its target (docs/known_deviations.md).
     if (a.vector == 13 && b.vector == 13 && !is_canonical(b.registers.rip)) return {};
@@ -121,8 +140,7 @@ std::string difference(const Outcome& a, const Outcome& b) {
         if (i < 8 && (x.x87[i].low != y.x87[i].low || (x.x87[i].high ^ y.x87[i].high) & 0xffff))
             return fmt::format("x87 register {}", i);
     }
-    if (a.memory.bytes != b.memory.bytes) return "memory";
-    return {};
+    return memory_difference(a.memory, b.memory);
 }
 
 }  // namespace
