@@ -205,8 +205,8 @@ bool translate_near(BlockEmitter& e) {
                 const asmjit::Label done = e.a.newLabel(), more = e.a.newLabel();
                 test_counter(e, i, done, more);
                 e.a.bind(more);
-                e.a.long_().j(
-                    i.mnemonic == ZYDIS_MNEMONIC_LOOPE ? jit::CondCode::kE : jit::CondCode::kNE, taken);
+                e.a.long_().j(i.mnemonic == ZYDIS_MNEMONIC_LOOPE ? jit::CondCode::kE : jit::CondCode::kNE,
+                              taken);
                 e.a.bind(done);
             });
             return true;
