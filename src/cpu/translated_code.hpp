@@ -16,11 +16,9 @@ namespace softmetal {
 struct JumpCache {
     static constexpr unsigned entry_count = 65536;  // a power of two
     struct Entry {
-        u64 rip = empty;
+        u64 rip = 0;
         u64 code = 0;
     };
-    /// Not canonical, so never a RIP.
-    static constexpr u64 empty = u64{1} << 63;
     static constexpr unsigned legacy_bit = 47, segmentation_shift = 32;
 
     std::array<Entry, entry_count> entries{};
@@ -30,7 +28,15 @@ struct JumpCache {
     [[nodiscard]] static constexpr unsigned index(u64 rip) {
         return static_cast<unsigned>(rip ^ rip >> hash_shift) & (entry_count - 1);
     }
-    void clear() { entries.fill({}); }
+    /// What no RIP that is looked for at this place can be, whatever its upper bits are: its place is
+    /// another.
+    [[nodiscard]] static constexpr Entry empty(unsigned index) { return {.rip = index == 0}; }
+    void forget(unsigned index) { entries[index] = empty(index); }
+    void clear() {
+        entries.fill({});
+        forget(0);
+    }
+    JumpCache() { forget(0); }
 };
 
 struct TranslatedCodeArea {

@@ -304,7 +304,7 @@ void Translator::forget_jumps(unsigned privilege) {
     if (use.count > JumpCacheUse::capacity)
         cache.clear();
     else
-        for (unsigned n = 0; n < use.count; n++) cache.entries[use.indices[n]] = {};
+        for (unsigned n = 0; n < use.count; n++) cache.forget(use.indices[n]);
     use.count = 0;
     use.pages.fill(0);
     use.local = false;
@@ -358,9 +358,9 @@ void Translator::code_about_to_change(GuestPhysical address, u64 size, u64) {
         constexpr u8 most_patience = 5;
         Heat& h = heat(block.key.page + block.page_offset);
         h = {.count = 0, .dropped = static_cast<u8>(std::min<unsigned>(h.dropped + 1u, most_patience))};
-        JumpCache::Entry& entry =
-            area().jump_cache[Mode::privilege_of(block.key.mode)].entries[JumpCache::index(block.key.rip)];
-        if (entry.code == host_code(block.entry_flags_saved)) entry = {};
+        JumpCache& jumps = area().jump_cache[Mode::privilege_of(block.key.mode)];
+        const unsigned place = JumpCache::index(block.key.rip);
+        if (jumps.entries[place].code == host_code(block.entry_flags_saved)) jumps.forget(place);
     });
     if (dropped) vcpu_.counters.code_page_invalidations++;
     if (empty) vcpu_.memory.unmark_code(address, vcpu_.index);

@@ -146,6 +146,18 @@ TEST(SystemRules, InterruptsAreLetInBetweenStiAndCli) {
     EXPECT_EQ(g.vcpu.state.rip, SmallGuest::code + 2);
 }
 
+/// Whatever the jump cache holds where it holds nothing, no target may be taken for it.
+TEST(SystemRules, TargetsThatAreNotCanonicalAreNotFoundInTheJumpCache) {
+    for (const u64 target : {u64{1} << 63, u64{1} << 62, u64{1} << 48, u64{1} << 47, u64{0x8001} << 48}) {
+        SmallGuest g([target](Assembler& a) {
+            a.mov(rax, target);
+            a.jmp(rax);
+        });
+        g.run_translated();
+        EXPECT_EQ(g.vector(), 13u) << target;
+    }
+}
+
 TEST(SystemRules, DirectionFlagReachesStringInstructions) {
     same_in_both([](Assembler& a) {
         a.mov(rdi, SmallGuest::data + 0x100);
