@@ -72,8 +72,12 @@ void choose_segments(fuzz::Input& input, TestCase& test) {
     constexpr auto stacks = std::to_array<u16>({stack16, stack32, stack16, user_data, stack_down, data16});
     const auto pick = [&input](const auto& choices) { return choices[input.take<u8>() % choices.size()]; };
     test.code_size = input.take<u8>() & 1 ? 4 : 2;
-    test.selectors = {
-        .ds = pick(data), .es = pick(data), .fs = pick(data), .gs = pick(data), .ss = pick(stacks)};
+    test.selectors = {.cs = code_selector(test.code_size),
+                      .ds = pick(data),
+                      .es = pick(data),
+                      .fs = pick(data),
+                      .gs = pick(data),
+                      .ss = pick(stacks)};
 }
 
 u64 stack_pointer(const TestCase& test) {
@@ -87,11 +91,13 @@ void prepare(fuzz::Input& input, TestCase& test) {
     for (auto& page : test.memory.bytes) page.fill(0);
     test.memory.bytes[0].fill(0xcc);
     test.code_size = code64 ? 8 : 4;
-    test.selectors = {};
-    if (segmented)
-        choose_segments(input, test);
-    else if (!code64)
-        test.selectors = {segments::user_data, segments::user_data, segments::user_data};
+    constexpr u16 data = code64 ? 0 : segments::user_data;
+    test.selectors = {.cs = segments::code_selector(test.code_size),
+                      .ds = data,
+                      .es = data,
+                      .fs = data,
+                      .ss = segments::user_data};
+    if (segmented) choose_segments(input, test);
     for (u64& r : test.registers.gpr) r = register_value(input);
     test.registers.gpr[x86::rsp] = stack_pointer(test);
     test.registers.rip = layout::instruction - segments::code_base(test.code_size);
