@@ -122,7 +122,7 @@ class Rewriter {
         bool had_operand_size = false;
         for (; at < i_.layout.opcode && (is_legacy_prefix(i_.bytes[at]) || is_rex(i_.bytes[at])); at++) {
             const u8 byte = i_.bytes[at];
-            if (is_rex(byte) || is_segment_or_address_prefix(byte)) continue;
+            if (is_rex(byte) || is_segment_or_address_prefix(byte) || comes_again(at)) continue;
             if (byte == operand_size_prefix) {
                 if (had_operand_size || flips_operand_size()) continue;
                 had_operand_size = true;
@@ -138,6 +138,12 @@ class Rewriter {
             emit(rex);
         }
         return true;
+    }
+    /// Prefixes may be repeated until the instruction has 15 bytes: with a REX prefix of ours it would be too
+    /// long.
+    [[nodiscard]] bool comes_again(unsigned at) const {
+        const auto end = i_.bytes.begin() + i_.layout.opcode;
+        return std::find(i_.bytes.begin() + at + 1, end, i_.bytes[at]) != end;
     }
     [[nodiscard]] bool is_rex(u8 byte) const { return i_.mode == 8 && (byte & 0xf0) == 0x40; }
     /// 16-bit code: the prefix means the opposite there; where it selects an opcode it stays.

@@ -146,6 +146,16 @@ TEST(SystemRules, InterruptsAreLetInBetweenStiAndCli) {
     EXPECT_EQ(g.vcpu.state.rip, SmallGuest::code + 2);
 }
 
+TEST(SystemRules, InstructionsOfFifteenBytesStayThatShort) {
+    same_in_both([](Assembler& a) {
+        a.mov(rdx, SmallGuest::data);
+        a.mov(ecx, 0x1234);
+        for (unsigned n = 0; n < 13; n++) a.embedUInt8(0xf0);
+        a.embedUInt8(0x01);  // lock add [rdx], ecx
+        a.embedUInt8(0x0a);
+    });
+}
+
 /// Whatever the jump cache holds where it holds nothing, no target may be taken for it.
 TEST(SystemRules, TargetsThatAreNotCanonicalAreNotFoundInTheJumpCache) {
     for (const u64 target : {u64{1} << 63, u64{1} << 62, u64{1} << 48, u64{1} << 47, u64{0x8001} << 48}) {
