@@ -33,7 +33,6 @@ struct Mode {
     }
     [[nodiscard]] static constexpr unsigned privilege_of(unsigned packed) { return packed & 3; }
     [[nodiscard]] static constexpr bool is_legacy(unsigned packed) { return packed & 4; }
-    [[nodiscard]] static constexpr bool is_segmented(unsigned packed) { return packed & 1 << 9; }
     /// Modes of one family share the jump caches: there each privilege has its own, and legacy code its own
     /// keys.
     [[nodiscard]] static constexpr unsigned family_of(unsigned packed) { return packed >> 3 & 0x1f; }

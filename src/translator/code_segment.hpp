@@ -18,8 +18,6 @@ struct CodeSegment {
     [[nodiscard]] u64 linear(u64 rip) const { return is_unlimited() ? rip : (base + rip) & 0xffff'ffff; }
 };
 
-inline constexpr CodeSegment flat_code32{.base = 0, .last = 0xffff'ffff};
-
 /// Gives code segments numbers, for keys. A guest may make as many as it likes: where `crowded`, everything
 /// that knows a number has to be dropped, then the table cleared. Light: no allocation, no vector
 /// instructions.

@@ -27,10 +27,6 @@ bool is_data_segment(const Operand& operand) {
 bool lies_in_flat_segment(const Instruction& i) { return i.mode == 8 || i.memory.segment < Segment::fs; }
 
 bool by_memory(const Instruction& i) { return i.operands[0].kind == OperandKind::memory; }
-bool is_far_branch(const Instruction& i) {
-    if (i.operands[0].kind == OperandKind::far_pointer) return true;
-    return by_memory(i) && i.memory.size != i.operand_size;
-}
 
 /// Real and V86 mode, 16-bit code and segments that are not flat have some of their own.
 FastCall segmented_call_of(const Instruction& i) {
@@ -124,6 +120,11 @@ FastCall call_of(const Instruction& i, bool segmented) {
 }
 
 }  // namespace
+
+bool is_far_branch(const Instruction& i) {
+    if (i.operands[0].kind == OperandKind::far_pointer) return true;
+    return by_memory(i) && i.memory.size != i.operand_size;
+}
 
 u64 constant_of(const Instruction& i) {
     if (i.operands[0].kind == OperandKind::far_pointer)

@@ -85,6 +85,9 @@ struct FastCallSite {
     reg = bytes == 2 ? (reg & ~u64{0xffff}) | (value & 0xffff) : cut(value, bytes);
 }
 
+/// Of JMP and CALL, whose near forms have the same mnemonics.
+[[nodiscard]] bool is_far_branch(const Instruction& i);
+
 struct Mode;
 [[nodiscard]] FastCallSite fast_call_of(const Instruction& i, const Mode& mode);
 /// A far pointer (the selector above 32 bits of offset), the bytes a return releases, or a vector.

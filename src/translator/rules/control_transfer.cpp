@@ -123,11 +123,6 @@ void near_return(BlockEmitter& e, const Instruction& i) {
     e.jump_indirect();
 }
 
-bool is_far(const Instruction& i) {
-    if (i.operands[0].kind == OperandKind::far_pointer) return true;
-    return i.operands[0].kind == OperandKind::memory && i.memory.size != i.operand_size;
-}
-
 bool is_control_transfer(const Instruction& i) {
     switch (i.category) {
         case ZYDIS_CATEGORY_COND_BR:
@@ -181,8 +176,8 @@ bool translate_near(BlockEmitter& e) {
         return true;
     }
     switch (i.mnemonic) {
-        case ZYDIS_MNEMONIC_CALL: return !is_far(i) && call(e, g);
-        case ZYDIS_MNEMONIC_JMP: return !is_far(i) && jump(e, g);
+        case ZYDIS_MNEMONIC_CALL: return !is_far_branch(i) && call(e, g);
+        case ZYDIS_MNEMONIC_JMP: return !is_far_branch(i) && jump(e, g);
         case ZYDIS_MNEMONIC_RET:
             if (i.bytes[i.layout.opcode] == 0xca || i.bytes[i.layout.opcode] == 0xcb) return false;
             near_return(e, i);
