@@ -86,9 +86,22 @@ void deliver(Vcpu& vcpu, GateEvent event) {
     }
 }
 
+/// An x87 exception where the system has left its reporting to the board (SDM vol. 1, 8.7.2): the instruction
+/// that found it waits for an interrupt, of whatever kind, and begins anew behind its handler.
+void wait_for_numeric_error(Vcpu& vcpu) {
+    // IGNNE# has risen and was not looked at yet.
+    if (vcpu.block.attention.load() & attention::ignore_x87) return;
+    vcpu.state.activity = Activity::halted;
+    if (vcpu.numeric_errors) vcpu.numeric_errors->numeric_error();
+}
+
 }  // namespace
 
-void deliver_exception(Vcpu& vcpu, GuestException exception) { deliver(vcpu, event_of(vcpu, exception)); }
+void deliver_exception(Vcpu& vcpu, GuestException exception) {
+    if (exception.vector == Vector::x87_floating_point && !(vcpu.state.cr0 & x86::cr0::ne))
+        return wait_for_numeric_error(vcpu);
+    deliver(vcpu, event_of(vcpu, exception));
+}
 
 void deliver_software_interrupt(Vcpu& vcpu, u8 vector, SoftwareInterrupt kind) {
     const GateEvent event{.vector = vector,
@@ -131,6 +144,11 @@ bool take_pending_event(Vcpu& vcpu) {
     if (seen & attention::memory_map) {
         wanted.fetch_and(~attention::memory_map);
         vcpu.mmu.flush_all();
+        return true;
+    }
+    if (seen & attention::ignore_x87) {
+        wanted.fetch_and(~attention::ignore_x87);
+        state.ignores_x87_error = state.extended.x87_exception_pending();
         return true;
     }
     if (seen & attention::init) {

@@ -7,7 +7,8 @@
 namespace softmetal {
 
 /// Delivers an exception at the present RIP. Faults during delivery become #DF, then Activity::shutdown;
-/// never throws. Sets CR2, DR6, RF in the pushed flags as the architecture has it.
+/// never throws. Sets CR2, DR6, RF in the pushed flags as the architecture has it. #MF without CR0.NE goes to
+/// the board instead: the vCPU halts, still before the instruction.
 void deliver_exception(Vcpu& vcpu, GuestException exception);
 
 /// INT n, INT3, INTO, INT1: gate privilege is checked. state.rip must already point behind the instruction;

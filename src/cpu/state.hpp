@@ -76,8 +76,9 @@ struct CpuState {
 
     InterruptShadow shadow = InterruptShadow::none;
     Activity activity = Activity::running;
-    bool nmi_blocked = false;  // until the next IRET
-    u64 held_breakpoints = 0;  // DR6 bits of a load of SS that wait for the end of its shadow
+    bool nmi_blocked = false;        // until the next IRET
+    u64 held_breakpoints = 0;        // DR6 bits of a load of SS that wait for the end of its shadow
+    bool ignores_x87_error = false;  // IGNNE#, until the exception that is pending now has been cleared
 
     ExtendedState extended{};
 
@@ -90,6 +91,10 @@ struct CpuState {
     [[nodiscard]] unsigned cpl() const {
         if (!(cr0 & x86::cr0::pe)) return 0;
         return rflags & x86::flags::vm ? 3 : seg(x86::Segment::ss).dpl();
+    }
+    /// Would an x87 instruction that waits report an exception of an earlier one?
+    [[nodiscard]] bool reports_x87_error() const {
+        return extended.x87_exception_pending() && !ignores_x87_error;
     }
     /// The operand that WRMSR, XSETBV, XSAVE and XRSTOR take from two registers.
     [[nodiscard]] u64 edx_eax() const { return (gpr[x86::rax] & 0xffffffff) | gpr[x86::rdx] << 32; }

@@ -9,6 +9,7 @@
 #include "bus/address_space.hpp"
 #include "bus/clock.hpp"
 #include "bus/interrupts.hpp"
+#include "bus/numeric_error.hpp"
 #include "cpu/cpu_model.hpp"
 #include "cpu/debugger_port.hpp"
 #include "cpu/linear_memory.hpp"
@@ -33,6 +34,7 @@ inline constexpr u32 debugger = 1u << 5;      // a debugger single-steps, or has
 inline constexpr u32 address_mask = 1u << 6;  // the A20 gate moved: Vcpu::address_mask
 inline constexpr u32 code = 1u << 7;          // others write to translated code, or are about to translate
 inline constexpr u32 memory_map = 1u << 8;    // other memory answers at some addresses than before
+inline constexpr u32 ignore_x87 = 1u << 9;    // IGNNE# has risen
 }  // namespace attention
 
 /// What translated code reaches through its segment base, and the interpreter directly. Standard layout.
@@ -52,7 +54,7 @@ struct VcpuBlock {
            now % bus::nanoseconds_per_second * hz / bus::nanoseconds_per_second;
 }
 
-class Vcpu final : public bus::CpuInterruptPort {
+class Vcpu final : public bus::CpuInterruptPort, public bus::NumericErrorPort {
  public:
     struct Surroundings {
         GuestMemory& memory;
@@ -73,8 +75,9 @@ class Vcpu final : public bus::CpuInterruptPort {
     bus::AddressSpace& ports;
     bus::AddressSpace& mmio;
     const bus::Clock& clock;
-    const bus::Nanoseconds wall_clock;  // since 1970, UTC, at virtual time 0
-    bus::LocalApic* apic = nullptr;     // set once while the machine is wired
+    const bus::Nanoseconds wall_clock;                    // since 1970, UTC, at virtual time 0
+    bus::LocalApic* apic = nullptr;                       // set once while the machine is wired
+    bus::NumericErrorReceiver* numeric_errors = nullptr;  // the same; null: FERR# is not connected
 
     Counters counters;
     VcpuBlock& block;  // owned; page-aligned storage
@@ -98,6 +101,9 @@ class Vcpu final : public bus::CpuInterruptPort {
     void nonmaskable_interrupt() override;
     void init() override { request(attention::init); }
     void startup(u8 vector) override;
+
+    // bus::NumericErrorPort: any thread
+    void ignore_numeric_error() override { request(attention::ignore_x87); }
 
     /// The A20 gate: takes effect at the next instruction boundary. Any thread.
     void set_address_mask(u64 mask);

@@ -116,15 +116,16 @@ struct Interpreter::Parts {
         operation.run(vcpu, i, operation.extra);
     }
 
-    /// No single-stepping, breakpoint, RF, shadow or debugger to look after?
+    /// No single-stepping, breakpoint, RF, shadow, IGNNE# or debugger to look after?
     [[nodiscard]] bool plain() const {
         return !((state.rflags & (flags::tf | flags::rf)) | (state.dr7 & 0xff) |
-                 static_cast<u64>(state.shadow) | vcpu.debugger.active());
+                 static_cast<u64>(state.shadow) | state.ignores_x87_error | vcpu.debugger.active());
     }
 
     /// One instruction with everything that plain() leaves out. Nothing happens where a debugger's breakpoint
     /// comes before it.
     void execute_carefully() {
+        state.ignores_x87_error &= state.extended.x87_exception_pending();
         if (!vcpu.debugger.active()) {
             execute_with_traps();
             return;

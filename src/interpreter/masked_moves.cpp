@@ -146,7 +146,7 @@ Semantics masked_move(const Instruction& i) {
 
 void store_bytes(Vcpu& vcpu, const Instruction& i, void*) {
     const unsigned count = i.operands[0].kind == OperandKind::mmx ? 8 : 16;
-    if (count == 8 && vcpu.state.extended.x87_exception_pending()) raise(x86::Vector::x87_floating_point);
+    if (count == 8 && vcpu.state.reports_x87_error()) raise(x86::Vector::x87_floating_point);
     if (count == 8) enter_mmx_state(vcpu.state.extended);  // even where a fault follows
     const u64 offset = vcpu.state.gpr[x86::rdi] & low_bits(i.address_size * 8u);
     (void)linear_address(vcpu, i.memory.segment, offset, 8, Access::write);  // alignment goes by quadwords

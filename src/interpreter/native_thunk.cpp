@@ -14,6 +14,7 @@
 #include "host/code_memory.hpp"
 #include "host/fault_signals.hpp"
 #include "interpreter/operands.hpp"
+#include "interpreter/x87_exceptions.hpp"
 #include "interpreter/x87_stack.hpp"
 
 #include <Zydis/Zydis.h>
@@ -347,10 +348,10 @@ void hide_x87_pointers(ExtendedState& after, const X87Pointers& before, const In
         after.fop = static_cast<u16>((i.bytes[i.layout.opcode] & 7) << 8 | i.bytes[i.layout.modrm]);
 }
 
-/// An unmasked x87 exception of before is reported ahead of anything the operand could raise, except to the
-/// control instructions that do not wait (SDM vol. 1, ch. 8.6).
-bool reports_pending_x87(const CpuState& state, const Instruction& i) {
-    if (!i.uses_x87 || !state.extended.x87_exception_pending()) return false;
+/// Does it look for an x87 exception of an earlier instruction? All do but the control instructions that do
+/// not wait (SDM vol. 1, ch. 8.6).
+bool waits_for_x87(const Instruction& i) {
+    if (!i.uses_x87) return false;
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_FNINIT:
         case ZYDIS_MNEMONIC_FNCLEX:
@@ -362,6 +363,28 @@ bool reports_pending_x87(const CpuState& state, const Instruction& i) {
         default: return true;
     }
 }
+
+/// With IGNNE# an instruction runs as if no exception were pending, which stays so: the host, which would
+/// report it, must not see it meanwhile.
+class IgnoredX87Error {
+ public:
+    IgnoredX87Error(CpuState& state, bool waits) : extended_(state.extended) {
+        if (!state.ignores_x87_error || !waits) return;
+        hidden_ = extended_.fsw & x87_exceptions;
+        extended_.fsw &= static_cast<u16>(~(x87_exceptions | x87_summary));
+    }
+    ~IgnoredX87Error() {
+        if (!hidden_) return;
+        extended_.fsw |= hidden_;
+        update_x87_summary(extended_);
+    }
+    IgnoredX87Error(const IgnoredX87Error&) = delete;
+    IgnoredX87Error& operator=(const IgnoredX87Error&) = delete;
+
+ private:
+    ExtendedState& extended_;
+    u16 hidden_ = 0;
+};
 
 /// Vector operands that must be aligned to their size: #GP comes before all other checks of the address (SDM
 /// vol. 2, ch. 2.4; APM vol. 1, ch. 4.3.2 on MXCSR.MM).
@@ -422,7 +445,10 @@ void run_native(Vcpu& vcpu, const Instruction& i, const NativeThunk& thunk) {
     frame.host_mxcsr = default_mxcsr;
     frame.flags = (state.rflags & x86::flags::status) | x86::flags::always_one;
 
-    if (reports_pending_x87(state, i)) raise(x86::Vector::x87_floating_point);
+    // Ahead of anything that the operand could raise.
+    const bool waits = waits_for_x87(i);
+    if (waits && state.reports_x87_error()) raise(x86::Vector::x87_floating_point);
+    const IgnoredX87Error ignored(state, waits);
     // A store of an MMX register has set TOP when it faults, but on AMD's processors.
     if (i.memory.written && i.operands[1].kind == OperandKind::mmx && !vcpu.model.is_amd())
         set_x87_top(state.extended, 0);

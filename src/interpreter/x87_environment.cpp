@@ -2,6 +2,7 @@
 // CpuState keeps FXSAVE's format; these convert.
 #include "interpreter/operands.hpp"
 #include "interpreter/semantics.hpp"
+#include "interpreter/x87_exceptions.hpp"
 #include "interpreter/x87_stack.hpp"
 
 #include <Zydis/Zydis.h>
@@ -9,14 +10,7 @@
 namespace softmetal::interpreter {
 namespace {
 
-constexpr u16 exception_masks = 0x3f;
-constexpr u16 status_summary = 0x8080;  // ES, and B which mirrors it
 constexpr unsigned register_bytes = 10, register_count = 8;
-
-[[nodiscard]] bool pending_exception(const ExtendedState& e) { return e.fsw & ~e.fcw & exception_masks; }
-void update_summary(ExtendedState& e) {
-    e.fsw = static_cast<u16>(pending_exception(e) ? e.fsw | status_summary : e.fsw & ~status_summary);
-}
 
 /// The two-bit tags: 0 valid, 1 zero, 2 special, 3 empty, by physical register.
 [[nodiscard]] u16 full_tag_word(const ExtendedState& e) {
@@ -94,7 +88,7 @@ void load_environment(ExtendedState& e, const Environment& env) {
         e.fop = f[4] & 0x7ff;
         e.fdp = (f[5] & 0xffff) | (f[6] >> 12 & 15) << 16;
     }
-    update_summary(e);
+    update_x87_summary(e);
 }
 
 /// Room for the largest image: a 32-bit environment and eight registers.
@@ -105,6 +99,10 @@ using Image = std::array<std::byte, 28 + register_bytes * register_count>;
     const u64 offset = effective_offset(vcpu.state, i);
     (void)linear_address(vcpu, i.memory.segment, offset, env.field_size, access);  // #AC goes by the fields
     return linear_address_unaligned(vcpu, i.memory.segment, offset, size, access);
+}
+
+[[nodiscard]] bool reports_exception(const CpuState& s) {
+    return unmasked_x87_exception(s.extended) && !s.ignores_x87_error;
 }
 
 void put_environment(Image& image, const Environment& env) {
@@ -123,12 +121,12 @@ void fnstenv(Vcpu& vcpu, const Instruction& i, void*) {
     vcpu.linear.write_bytes(image_address(vcpu, i, env, env.size(), Access::write),
                             std::span(image).first(env.size()), vcpu.mmu.data_privilege());
     ExtendedState& e = vcpu.state.extended;
-    e.fcw |= exception_masks;
-    update_summary(e);
+    e.fcw |= x87_exceptions;
+    update_x87_summary(e);
 }
 
 void fldenv(Vcpu& vcpu, const Instruction& i, void*) {
-    if (pending_exception(vcpu.state.extended)) raise(x86::Vector::x87_floating_point);
+    if (reports_exception(vcpu.state)) raise(x86::Vector::x87_floating_point);
     Environment env(vcpu.state, i);
     Image image;
     vcpu.linear.read_bytes(image_address(vcpu, i, env, env.size(), Access::read),
@@ -159,7 +157,7 @@ void fnsave(Vcpu& vcpu, const Instruction& i, void*) {
 
 void frstor(Vcpu& vcpu, const Instruction& i, void*) {
     ExtendedState& e = vcpu.state.extended;
-    if (pending_exception(e)) raise(x86::Vector::x87_floating_point);
+    if (reports_exception(vcpu.state)) raise(x86::Vector::x87_floating_point);
     Environment env(vcpu.state, i);
     const unsigned size = env.size() + register_bytes * register_count;
     Image image;

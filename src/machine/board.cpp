@@ -1,6 +1,7 @@
 #include "machine/board.hpp"
 
 #include "devices/acpi_pm/acpi_pm.hpp"
+#include "devices/coprocessor_error/coprocessor_error.hpp"
 #include "devices/debug_console/debug_console.hpp"
 #include "devices/debug_exit/debug_exit.hpp"
 #include "devices/debug_port/debug_port.hpp"
@@ -103,6 +104,7 @@ struct Board::Parts {
     std::array<std::unique_ptr<SplitLine>, layout::isa_irq_count> isa_outputs;
     std::array<std::unique_ptr<devices::pci::SharedLine>, layout::isa_irq_count> isa_lines;
     std::unique_ptr<LegacyReplacement> legacy_replacement;
+    std::unique_ptr<devices::CoprocessorError> coprocessor_error;
     std::unique_ptr<devices::Hpet> hpet;
     std::unique_ptr<devices::Pit8254> pit;
     bus::NoStream nowhere;
@@ -183,6 +185,10 @@ void Board::Parts::add_interrupt_controllers() {
 }
 
 void Board::Parts::add_legacy_devices(const MachineResources& resources, devices::FwCfgItems firmware_items) {
+    // Of several processors only the first has these pins connected.
+    coprocessor_error = std::make_unique<devices::CoprocessorError>(
+        devices::CoprocessorError::Resources{isa_irq(layout::coprocessor_irq), *vcpus.front()});
+    vcpus.front()->numeric_errors = coprocessor_error.get();
     legacy_replacement =
         std::make_unique<LegacyReplacement>(isa_irq(layout::timer_irq), isa_irq(layout::rtc_irq));
     std::vector<devices::Hpet::Route> routes;
@@ -271,6 +277,7 @@ Result<> Board::Parts::attach_all() {
         {ports, {i8042_command_port, 1}, i8042->command_port()},
         {ports, {devices::vmware::backdoor_port, 1}, *vmware_backdoor},
         {ports, {layout::debug_port, 1}, this->debug_port},
+        {ports, {coprocessor_error_port, 1}, *coprocessor_error},
         {ports, {system_control_port_a, 1}, i8042->system_control_a()},
         {ports, {dma_first_port, devices::Dma8237::first_ports}, isa_dma->first_controller()},
         {ports, {dma_page_port, devices::Dma8237::page_ports}, isa_dma->page_registers()},

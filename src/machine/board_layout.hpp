@@ -39,6 +39,7 @@ inline constexpr u64 dma_first_port = 0x00, dma_page_port = 0x81, dma_second_por
 inline constexpr u64 floppy_port = 0x3f0, floppy_port_count = 6, floppy_input_port = 0x3f7;
 inline constexpr u64 cmos_port = 0x70, cmos_port_count = 2;
 inline constexpr u64 system_control_port_a = 0x92;
+inline constexpr u64 coprocessor_error_port = 0xf0;
 inline constexpr unsigned serial_port_count = 4;  // COM1 to COM4
 inline constexpr std::array<u64, serial_port_count> serial_ports = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
 inline constexpr u64 com1_port = serial_ports[0], com1_port_count = 8;
@@ -69,6 +70,7 @@ inline constexpr std::array<unsigned, serial_port_count> serial_irqs = {com1_irq
 inline constexpr unsigned floppy_irq = 6, floppy_dma = 2;
 inline constexpr unsigned rtc_irq = 8;
 inline constexpr unsigned sci_irq = 9;
+inline constexpr unsigned coprocessor_irq = 13;
 // PCI INTA..INTD of device d arrive at pin PIRQA..PIRQD of number (d + 3 + pin) % 4, as a board with an
 // 82441FX has it. The I/O APIC has these four on inputs of their own; for the 8259s the PIIX steers each to
 // an ISA interrupt, these two at first.

@@ -244,7 +244,7 @@ bool Translator::translatable() const {
     const CpuState& s = vcpu_.state;
     const unsigned cpl = s.cpl();
     return (cpl == 0 || cpl == 3) && s.shadow == InterruptShadow::none &&
-           !(s.rflags & (x86::flags::tf | x86::flags::rf)) && !(s.dr7 & 0xff) &&
+           !(s.rflags & (x86::flags::tf | x86::flags::rf)) && !(s.dr7 & 0xff) && !s.ignores_x87_error &&
            !(cpl == 3 && s.rflags & x86::flags::ac && s.cr0 & x86::cr0::am);
 }
 

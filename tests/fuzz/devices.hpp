@@ -51,6 +51,7 @@ class Subject {
 [[nodiscard]] std::unique_ptr<Subject> make_debug_exit();
 [[nodiscard]] std::unique_ptr<Subject> make_debug_console();
 [[nodiscard]] std::unique_ptr<Subject> make_test_device();
+[[nodiscard]] std::unique_ptr<Subject> make_coprocessor_error();
 
 using MakeSubject = std::unique_ptr<Subject> (*)();
 /// All kinds. The order is what the kept inputs mean, whose first byte picks one: new ones go to the end.
@@ -76,6 +77,7 @@ inline constexpr MakeSubject subjects[] = {make_pic,
                                            make_hpet,
                                            make_debug_exit,
                                            make_debug_console,
-                                           make_test_device};
+                                           make_test_device,
+                                           make_coprocessor_error};
 
 }  // namespace softmetal::fuzz

@@ -2,6 +2,7 @@
 // tests.
 #include "../unit/devices/fake_ram.hpp"
 #include "device_subject.hpp"
+#include "devices/coprocessor_error/coprocessor_error.hpp"
 #include "devices/debug_console/debug_console.hpp"
 #include "devices/debug_exit/debug_exit.hpp"
 #include "devices/debug_port/debug_port.hpp"
@@ -176,6 +177,21 @@ class TestDeviceSubject final : public DeviceSubject<TestDevice>, private bus::I
     }
 };
 
+class CoprocessorErrorSubject final : public DeviceSubject<CoprocessorError>, private bus::NumericErrorPort {
+ public:
+    CoprocessorErrorSubject() { device = std::make_unique<CoprocessorError>(resources()); }
+    std::vector<bus::IoHandler*> registers() override { return {device.get()}; }
+    u64 register_bytes() const override { return 1; }
+    void disturb(u8) override { device->numeric_error(); }
+
+ private:
+    CoprocessorError::Resources resources() { return {line, *this}; }
+    Result<std::unique_ptr<CoprocessorError>> make(const bus::SavedState& state) override {
+        return CoprocessorError::restore(resources(), state);
+    }
+    void ignore_numeric_error() override {}
+};
+
 }  // namespace
 
 std::unique_ptr<Subject> make_uart() { return std::make_unique<UartSubject>(); }
@@ -185,6 +201,7 @@ std::unique_ptr<Subject> make_vmware_pointer() { return std::make_unique<VmwareP
 std::unique_ptr<Subject> make_debug_port() { return std::make_unique<DebugPortSubject>(); }
 std::unique_ptr<Subject> make_debug_exit() { return std::make_unique<DebugExitSubject>(); }
 std::unique_ptr<Subject> make_debug_console() { return std::make_unique<DebugConsoleSubject>(); }
+std::unique_ptr<Subject> make_coprocessor_error() { return std::make_unique<CoprocessorErrorSubject>(); }
 std::unique_ptr<Subject> make_test_device() { return std::make_unique<TestDeviceSubject>(); }
 
 }  // namespace softmetal::fuzz

@@ -97,6 +97,16 @@ DefinitionBlock ("", "DSDT", 2, "SFTMTL", "SOFTMETL", 1)
                 })
             }
 
+            Device (FPU)
+            {
+                Name (_HID, EisaId ("PNP0C04"))
+                Name (_CRS, ResourceTemplate ()
+                {
+                    IO (Decode16, 0xF0, 0xF0, 1, 1)
+                    IRQNoFlags () { 13 }
+                })
+            }
+
             Device (HPET)
             {
                 Name (_HID, EisaId ("PNP0103"))
