@@ -95,7 +95,7 @@ TEST_P(DosPrograms, UseScreenTimerAndMemory) {
     EXPECT_EQ(pixel(87, 200), bright_green);
     press_space();
 
-    for (const char* said : {"timer", "extended memory", "large segments"}) {
+    for (const char* said : {"timer", "x87 error", "extended memory", "large segments"}) {
         expect(said);
         if (HasFatalFailure()) return;
         press_space();

@@ -1,5 +1,6 @@
 ; What programs of the DOS years did with the machine, from a disk that boots by itself: text and the graphics modes of their
-; games, the timer and its interrupt made their own, memory above 1 MiB by the BIOS and by real mode with 4 GiB segments.
+; games, the timer and its interrupt made their own, errors of the x87, memory above 1 MiB by the BIOS and by real mode with 4 GiB
+; segments.
 ; Says on the first serial port what it has done, and goes on when a key is pressed.
 second_stage_sectors equ 4
 %include "boot_sector.inc"
@@ -197,6 +198,25 @@ second_stage:
     sti
     report "timer"
 
+    ; A division of 0 by 0 with that exception unmasked: IRQ 13, of which the BIOS makes an NMI's vector.
+    cli
+    push dword [2 * 4]
+    mov word [2 * 4], numeric_error
+    mov [2 * 4 + 2], cs
+    sti
+    fninit
+    fldcw [unmasked]
+    fldz
+    fdiv st0, st0
+    fwait
+    fninit
+    cmp word [errors], 1
+    jne wrong
+    cli
+    pop dword [2 * 4]
+    sti
+    report "x87 error"
+
     ; Memory above 1 MiB: its size, a block moved there and back.
     mov ah, 0x88
     int 0x15
@@ -283,6 +303,11 @@ tick:
     pop ax
     iret
 
+numeric_error:
+    inc word [cs:errors]
+    fnclex
+    iret
+
 ; 1024 bytes from `source` to `target` by the BIOS.
 move_block:
     mov eax, [source]
@@ -305,6 +330,8 @@ message_end db "end", 10, 0
 message_wrong db "wrong", 10, 0
 align 2
 ticks dw 0
+errors dw 0
+unmasked dw 0x37e
 ; Abrash, Graphics Programming Black Book, ch. 47: 480 lines, doubled; bytes in sequence.
 mode_x dw 0x0d06, 0x3e07, 0x4109, 0xea10, 0xac11, 0xdf12, 0x0014, 0xe715, 0x0616, 0xe317
 align 4
