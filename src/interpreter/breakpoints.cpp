@@ -36,6 +36,17 @@ u64 matching(const CpuState& state, Matches matches) {
     return result;
 }
 
+/// Of PUSH, POP, CALL and RET.
+unsigned words_on_stack(const Instruction& i) {
+    switch (i.mnemonic) {
+        case ZYDIS_MNEMONIC_PUSHA:
+        case ZYDIS_MNEMONIC_PUSHAD:
+        case ZYDIS_MNEMONIC_POPA:
+        case ZYDIS_MNEMONIC_POPAD: return 8;
+        default: return 1;
+    }
+}
+
 }  // namespace
 
 u64 instruction_breakpoints(const CpuState& state, GuestLinear rip) {
@@ -49,6 +60,7 @@ WatchedAccesses::WatchedAccesses(const CpuState& state, const Instruction& i) {
         add(state, i, m.segment, effective_offset(state, i), m.size, m.written ? Kind::write : Kind::read);
     switch (i.category) {
         case ZYDIS_CATEGORY_STRINGOP: add_string(state, i); break;
+        case ZYDIS_CATEGORY_IOSTRINGOP: add_port_string(state, i); break;
         case ZYDIS_CATEGORY_PUSH:
         case ZYDIS_CATEGORY_POP:
         case ZYDIS_CATEGORY_CALL:
@@ -60,7 +72,11 @@ WatchedAccesses::WatchedAccesses(const CpuState& state, const Instruction& i) {
             ranges_[count_++] = {port, i.operands[data].size, Kind::port};
             break;
         }
-        default: break;
+        default:
+            if (i.mnemonic == ZYDIS_MNEMONIC_ENTER) add_enter(state, i);
+            if (i.mnemonic == ZYDIS_MNEMONIC_LEAVE)
+                add_on_stack(state, i, state.gpr[x86::rbp], i.operand_size, Kind::read);
+            break;
     }
 }
 
@@ -110,11 +126,35 @@ void WatchedAccesses::add_string(const CpuState& state, const Instruction& i) {
     }
 }
 
+void WatchedAccesses::add_port_string(const CpuState& state, const Instruction& i) {
+    const u64 mask = low_bits(i.address_size * 8u);
+    const bool in = i.mnemonic == ZYDIS_MNEMONIC_INSB || i.mnemonic == ZYDIS_MNEMONIC_INSW ||
+                    i.mnemonic == ZYDIS_MNEMONIC_INSD;
+    if (in)
+        add(state, i, x86::Segment::es, state.gpr[x86::rdi] & mask, i.operand_size, Kind::write);
+    else
+        add(state, i, i.memory.segment, state.gpr[x86::rsi] & mask, i.operand_size, Kind::read);
+    ranges_[count_++] = {state.gpr[x86::rdx] & 0xffff, i.operand_size, Kind::port};
+}
+
+void WatchedAccesses::add_on_stack(const CpuState& state, const Instruction& i, u64 pointer, unsigned size,
+                                   Kind kind) {
+    add(state, i, x86::Segment::ss, pointer & low_bits(state.stack_size() * 8), size, kind);
+}
+
 void WatchedAccesses::add_stack(const CpuState& state, const Instruction& i) {
     const bool writes = i.category == ZYDIS_CATEGORY_PUSH || i.category == ZYDIS_CATEGORY_CALL;
-    const u64 pointer = state.gpr[x86::rsp] - (writes ? i.operand_size : 0);
-    add(state, i, x86::Segment::ss, pointer & low_bits(state.stack_size() * 8), i.operand_size,
-        writes ? Kind::write : Kind::read);
+    const unsigned size = i.operand_size * words_on_stack(i);
+    const u64 pointer = state.gpr[x86::rsp] - (writes ? size : 0);
+    add_on_stack(state, i, pointer, size, writes ? Kind::write : Kind::read);
+}
+
+/// The old frame's pointer, those of the frames around it, which are copied, and the new one's.
+void WatchedAccesses::add_enter(const CpuState& state, const Instruction& i) {
+    const unsigned level = i.immediate2 & 31, copied = level ? level - 1 : 0, size = i.operand_size;
+    const unsigned pushed = size * (level + 1);
+    add_on_stack(state, i, state.gpr[x86::rsp] - pushed, pushed, Kind::write);
+    if (copied) add_on_stack(state, i, state.gpr[x86::rbp] - copied * size, copied * size, Kind::read);
 }
 
 u64 WatchedAccesses::hits(const CpuState& state) const {

@@ -114,6 +114,73 @@ TEST(Debug, DataBreakpointIsATrap) {
     EXPECT_TRUE(g.vcpu->state.dr6 & 1);
 }
 
+/// Does this hit a breakpoint of 4 bytes there? Writes only, or accesses.
+bool hits(Guest& g, u64 place, bool writes, const Guest::Program& program) {
+    g.vcpu->state.dr[0] = place;
+    g.vcpu->state.dr7 = 0x400 | 1 | (writes ? 0xd : 0xf) << 16;
+    g.run([&](Assembler& a) {
+        program(a);
+        a.nop();
+    });
+    return g.fault() && g.fault()->vector == x86::Vector::debug;
+}
+
+TEST(Debug, DataBreakpointsSeeWhatPushaAndPopaMove) {
+    const auto run = [](u64 place, bool writes, bool pushes) {
+        Guest g(Mode::flat32);
+        g.gpr(x86::rsp) = Guest::stack_top - 64;
+        return hits(g, place, writes, [&](Assembler& a) { pushes ? a.pushad() : a.popad(); });
+    };
+    const u64 sp = Guest::stack_top - 64;
+    EXPECT_TRUE(run(sp - 32, true, true));
+    EXPECT_TRUE(run(sp - 4, true, true));
+    EXPECT_FALSE(run(sp - 36, true, true));
+    EXPECT_FALSE(run(sp, true, true));
+    EXPECT_TRUE(run(sp + 28, false, false));
+    EXPECT_FALSE(run(sp + 28, true, false));
+}
+
+TEST(Debug, DataBreakpointsSeeEnterAndLeave) {
+    const u64 sp = Guest::stack_top - 256, frame = Guest::stack_top - 128;
+    const auto enter = [&](u64 place, bool writes, unsigned level) {
+        Guest g(Mode::long64);
+        g.gpr(x86::rsp) = sp;
+        g.gpr(x86::rbp) = frame;
+        return hits(g, place, writes, [&](Assembler& a) { a.enter(64, level); });
+    };
+    EXPECT_TRUE(enter(sp - 8, true, 0));
+    EXPECT_FALSE(enter(sp - 16, true, 0));
+    EXPECT_TRUE(enter(sp - 24, true, 2));  // three pointers
+    EXPECT_FALSE(enter(sp - 28, true, 2));
+    EXPECT_TRUE(enter(frame - 8, false, 2));
+    EXPECT_FALSE(enter(frame - 8, true, 2));
+    EXPECT_FALSE(enter(frame - 8, false, 1));
+    Guest g(Mode::long64);
+    g.gpr(x86::rbp) = frame;
+    EXPECT_TRUE(hits(g, frame + 4, false, [](Assembler& a) { a.leave(); }));
+}
+
+TEST(Debug, DataAndPortBreakpointsSeePortStrings) {
+    const auto run = [](u64 place, bool writes, bool in) {
+        Guest g(Mode::long64);
+        g.gpr(x86::rdi) = g.gpr(x86::rsi) = Guest::data;
+        g.gpr(x86::rdx) = Guest::port_base;
+        return hits(g, place, writes, [&](Assembler& a) { a.db(in ? 0x6c : 0x6e); });
+    };
+    EXPECT_TRUE(run(Guest::data, true, true));
+    EXPECT_FALSE(run(Guest::data, true, false));
+    EXPECT_TRUE(run(Guest::data, false, false));
+    EXPECT_FALSE(run(Guest::data + 4, false, false));
+    Guest g(Mode::long64);
+    g.vcpu->state.cr4 |= x86::cr4::de;
+    g.gpr(x86::rsi) = Guest::data;
+    g.gpr(x86::rdx) = g.vcpu->state.dr[1] = Guest::port_base;
+    g.vcpu->state.dr7 |= 4 | 2 << 20;
+    g.run([](Assembler& a) { a.db(0x6e); });
+    ASSERT_TRUE(g.fault());
+    EXPECT_EQ(g.vcpu->state.dr6 & 0xf, 2u);
+}
+
 TEST(Debug, ABreakpointOfMovSsWaitsForTheNextInstruction) {
     Guest g(Mode::long64);
     g.poke<u16>(Guest::data, 0x10);
