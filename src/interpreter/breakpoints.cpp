@@ -59,8 +59,8 @@ WatchedAccesses::WatchedAccesses(const CpuState& state, const Instruction& i) {
     if (i.has_memory && m.size && !m.vsib && (m.read || m.written))
         add(state, i, m.segment, effective_offset(state, i), m.size, m.written ? Kind::write : Kind::read);
     switch (i.category) {
-        case ZYDIS_CATEGORY_STRINGOP: add_string(state, i); break;
-        case ZYDIS_CATEGORY_IOSTRINGOP: add_port_string(state, i); break;
+        case ZYDIS_CATEGORY_STRINGOP:
+        case ZYDIS_CATEGORY_IOSTRINGOP: add_string(state, i); break;
         case ZYDIS_CATEGORY_PUSH:
         case ZYDIS_CATEGORY_POP:
         case ZYDIS_CATEGORY_CALL:
@@ -99,6 +99,7 @@ void WatchedAccesses::add_string(const CpuState& state, const Instruction& i) {
     const auto destination = [&](Kind kind) {
         add(state, i, x86::Segment::es, state.gpr[x86::rdi] & mask, size, kind);
     };
+    const auto port = [&] { ranges_[count_++] = {state.gpr[x86::rdx] & 0xffff, size, Kind::port}; };
     switch (i.mnemonic) {
         case ZYDIS_MNEMONIC_MOVSB:
         case ZYDIS_MNEMONIC_MOVSW:
@@ -122,19 +123,20 @@ void WatchedAccesses::add_string(const CpuState& state, const Instruction& i) {
             source();
             destination(Kind::read);
             break;
+        case ZYDIS_MNEMONIC_INSB:
+        case ZYDIS_MNEMONIC_INSW:
+        case ZYDIS_MNEMONIC_INSD:
+            destination(Kind::write);
+            port();
+            break;
+        case ZYDIS_MNEMONIC_OUTSB:
+        case ZYDIS_MNEMONIC_OUTSW:
+        case ZYDIS_MNEMONIC_OUTSD:
+            source();
+            port();
+            break;
         default: destination(Kind::read); break;  // SCAS
     }
-}
-
-void WatchedAccesses::add_port_string(const CpuState& state, const Instruction& i) {
-    const u64 mask = low_bits(i.address_size * 8u);
-    const bool in = i.mnemonic == ZYDIS_MNEMONIC_INSB || i.mnemonic == ZYDIS_MNEMONIC_INSW ||
-                    i.mnemonic == ZYDIS_MNEMONIC_INSD;
-    if (in)
-        add(state, i, x86::Segment::es, state.gpr[x86::rdi] & mask, i.operand_size, Kind::write);
-    else
-        add(state, i, i.memory.segment, state.gpr[x86::rsi] & mask, i.operand_size, Kind::read);
-    ranges_[count_++] = {state.gpr[x86::rdx] & 0xffff, i.operand_size, Kind::port};
 }
 
 void WatchedAccesses::add_on_stack(const CpuState& state, const Instruction& i, u64 pointer, unsigned size,

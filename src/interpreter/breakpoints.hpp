@@ -32,7 +32,6 @@ class WatchedAccesses {
     void add(const CpuState& state, const Instruction& i, x86::Segment segment, u64 offset, unsigned size,
              Kind kind);
     void add_string(const CpuState& state, const Instruction& i);
-    void add_port_string(const CpuState& state, const Instruction& i);
     void add_on_stack(const CpuState& state, const Instruction& i, u64 pointer, unsigned size, Kind kind);
     void add_stack(const CpuState& state, const Instruction& i);
     void add_enter(const CpuState& state, const Instruction& i);

@@ -348,44 +348,6 @@ void hide_x87_pointers(ExtendedState& after, const X87Pointers& before, const In
         after.fop = static_cast<u16>((i.bytes[i.layout.opcode] & 7) << 8 | i.bytes[i.layout.modrm]);
 }
 
-/// Does it look for an x87 exception of an earlier instruction? All do but the control instructions that do
-/// not wait (SDM vol. 1, ch. 8.6).
-bool waits_for_x87(const Instruction& i) {
-    if (!i.uses_x87) return false;
-    switch (i.mnemonic) {
-        case ZYDIS_MNEMONIC_FNINIT:
-        case ZYDIS_MNEMONIC_FNCLEX:
-        case ZYDIS_MNEMONIC_FNSTSW:
-        case ZYDIS_MNEMONIC_FNSTCW:
-        case ZYDIS_MNEMONIC_FDISI8087_NOP:
-        case ZYDIS_MNEMONIC_FENI8087_NOP:
-        case ZYDIS_MNEMONIC_FSETPM287_NOP: return false;
-        default: return true;
-    }
-}
-
-/// With IGNNE# an instruction runs as if no exception were pending, which stays so: the host, which would
-/// report it, must not see it meanwhile.
-class IgnoredX87Error {
- public:
-    IgnoredX87Error(CpuState& state, bool waits) : extended_(state.extended) {
-        if (!state.ignores_x87_error || !waits) return;
-        hidden_ = extended_.fsw & x87_exceptions;
-        extended_.fsw &= static_cast<u16>(~(x87_exceptions | x87_summary));
-    }
-    ~IgnoredX87Error() {
-        if (!hidden_) return;
-        extended_.fsw |= hidden_;
-        update_x87_summary(extended_);
-    }
-    IgnoredX87Error(const IgnoredX87Error&) = delete;
-    IgnoredX87Error& operator=(const IgnoredX87Error&) = delete;
-
- private:
-    ExtendedState& extended_;
-    u16 hidden_ = 0;
-};
-
 /// Vector operands that must be aligned to their size: #GP comes before all other checks of the address (SDM
 /// vol. 2, ch. 2.4; APM vol. 1, ch. 4.3.2 on MXCSR.MM).
 bool must_be_aligned(const Vcpu& vcpu, const Instruction& i) {
@@ -446,9 +408,9 @@ void run_native(Vcpu& vcpu, const Instruction& i, const NativeThunk& thunk) {
     frame.flags = (state.rflags & x86::flags::status) | x86::flags::always_one;
 
     // Ahead of anything that the operand could raise.
-    const bool waits = waits_for_x87(i);
-    if (waits && state.reports_x87_error()) raise(x86::Vector::x87_floating_point);
-    const IgnoredX87Error ignored(state, waits);
+    const bool finds_error = state.extended.x87_exception_pending() && waits_for_x87(i);
+    if (finds_error && !state.ignores_x87_error) raise(x86::Vector::x87_floating_point);
+    const IgnoredX87Error ignored(state.extended, finds_error);
     // A store of an MMX register has set TOP when it faults, but on AMD's processors.
     if (i.memory.written && i.operands[1].kind == OperandKind::mmx && !vcpu.model.is_amd())
         set_x87_top(state.extended, 0);

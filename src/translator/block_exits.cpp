@@ -4,15 +4,8 @@
 #include "x86/flags.hpp"
 
 namespace softmetal::translator {
-namespace {
 
 using x86::flags::status;
-
-std::size_t jump_cache(unsigned privilege) {
-    return SOFTMETAL_AREA(jump_cache) + privilege * sizeof(JumpCache);
-}
-
-}  // namespace
 
 void BlockEmitter::interpret(bool may_be_fast) {
     release_flags(status);

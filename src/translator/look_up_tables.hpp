@@ -1,9 +1,7 @@
 // Where translated code finds the vCPU's TLB and jump cache, relative to its segment base.
 #pragma once
 
-#include "cpu/vcpu.hpp"
-
-#include <cstddef>
+#include "translator/register_plan.hpp"
 
 namespace softmetal::translator {
 
@@ -16,6 +14,10 @@ static_assert(sizeof(TlbEntry) == 1 << log2_entry && sizeof(JumpCache::Entry) ==
                                : access == Access::write ? offsetof(Tlb, write)
                                                          : offsetof(Tlb, execute);
     return offsetof(VcpuBlock, tlb) + tables + static_cast<unsigned>(privilege) * sizeof(TlbTable);
+}
+
+[[nodiscard]] inline std::size_t jump_cache(unsigned privilege) {
+    return SOFTMETAL_AREA(jump_cache) + privilege * sizeof(JumpCache);
 }
 
 }  // namespace softmetal::translator

@@ -108,10 +108,10 @@ shootdown_vector equ 0x31
 
 main:
     start_processors
-    gate processor_idt, synchronize_vector, synchronizes
-    gate processor_idt, shootdown_vector, shoots_down
-    gate processor_idt, 3, breakpoint
-    gate processor_idt, 14, page_fault
+    gate_of processor_idt, synchronize_vector, synchronizes
+    gate_of processor_idt, shootdown_vector, shoots_down
+    gate_of processor_idt, 3, breakpoint
+    gate_of processor_idt, 14, page_fault
 
     patched "immediate in 8 aligned bytes: places", place_in_8, next_immediate, 20
     mov qword [mapping], arena_physical - arena

@@ -1,6 +1,7 @@
 ; When interrupts and NMIs come in: shadows of STI, MOV SS and POP SS, HLT, priorities, NMIs that wait for IRET, frames and what goes
 ; wrong on the way to a handler (SDM vol. 3, ch. 6.7, 6.8, 6.14, 10.8; vol. 2, STI, MOV, POP).
 %include "environment.inc"
+%include "interrupts.inc"
 
 apic equ arena + 0x100000       ; a page of the arena shows it
 apic_task_priority equ apic + 0x80
@@ -9,16 +10,6 @@ apic_spurious equ apic + 0xf0
 apic_command equ apic + 0x300
 apic_timer equ apic + 0x320
 
-; vector, handler, attributes and IST
-%macro gate 2-3 0x8e01
-    mov eax, %2
-    mov [idt + (%1) * 16], ax
-    mov word [idt + (%1) * 16 + 2], kernel_code
-    mov word [idt + (%1) * 16 + 4], %3
-    shr eax, 16
-    mov [idt + (%1) * 16 + 6], ax
-    mov qword [idt + (%1) * 16 + 8], 0
-%endmacro
 %macro interrupt_self 1
     mov dword [apic_command], 0x44000 | (%1)
 %endmacro
@@ -35,13 +26,6 @@ apic_timer equ apic + 0x320
     mov rax, [came_at]
     sub rax, %2
     say %1, rax
-%endmacro
-; A while for what is pending: engines may look at block ends only.
-%macro a_while 0
-    mov ecx, 64
-%%again:
-    dec ecx
-    jnz %%again
 %endmacro
 
 ;| IF=0: 0000000000000000

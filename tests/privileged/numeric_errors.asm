@@ -1,5 +1,6 @@
 ; x87 errors with CR0.NE = 0, as the PC reports them: FERR#, IRQ 13, port 0xf0 and IGNNE# (SDM vol. 1, 8.7.2 and appendix D.2).
 %include "environment.inc"
+%include "interrupts.inc"
 
 apic equ arena + 0x100000       ; a page of the arena shows it
 apic_eoi equ apic + 0xb0
@@ -9,15 +10,6 @@ timer_vector equ 0x22
 coprocessor_error equ 0xf0      ; port
 NE equ 32
 
-%macro gate 2                               ; vector, handler
-    mov eax, %2
-    mov [idt + (%1) * 16], ax
-    mov word [idt + (%1) * 16 + 2], kernel_code
-    mov word [idt + (%1) * 16 + 4], 0x8e01
-    shr eax, 16
-    mov [idt + (%1) * 16 + 6], ax
-    mov qword [idt + (%1) * 16 + 8], 0
-%endmacro
 %macro byte_out 2                           ; port, value
     mov al, %2
     out %1, al
@@ -28,13 +20,6 @@ NE equ 32
     fldcw [unmasked]
     fldz
     fdiv st0, st0
-%endmacro
-; A while for what is pending: engines may look at block ends only.
-%macro a_while 0
-    mov ecx, 64
-%%again:
-    dec ecx
-    jnz %%again
 %endmacro
 %macro reported 2+                          ; name, an instruction that finds an error: the interrupts until it has run
     mov dword [count], 0

@@ -117,7 +117,7 @@ main:
     mov eax, [processor_starts + 4]
     add eax, [processor_starts + 8]
     say "started", rax
-    gate processor_idt, 2, counts_nmi
+    gate_of processor_idt, 2, counts_nmi
     xor ecx, ecx
 .vector:
     imul eax, ecx, 16
@@ -308,7 +308,7 @@ main:
     finished 1
     mov rax, [order]
     say "IF=0: two vectors, the higher one first", rax
-    gate processor_idt, first_vector, stays_in_service
+    gate_of processor_idt, first_vector, stays_in_service
     while_second takes_interrupts
     send 1, fixed | first_vector
     wait_until ae, qword [stage], 2
@@ -340,7 +340,7 @@ main:
     go_on 1
     finished 1
     say "software-disabled", [counts]
-    gate processor_idt, 5, comes
+    gate_of processor_idt, 5, comes
     mov qword [counts], 0
     mov dword [apic_error], 0
     mov dword [apic_error], 0
@@ -352,7 +352,7 @@ main:
     call late_ones
     say "  none came", [counts]
     ; Each message says what was stored before it.
-    gate processor_idt, first_vector, looks_at_message
+    gate_of processor_idt, first_vector, looks_at_message
     mov qword [message], 0
     mov qword [seen_message], 0
     mov qword [wrong], 0
@@ -396,7 +396,7 @@ main:
     wait_until e, byte [counts + 2], 1
     call late_ones
     say "NMI to all others", [counts]
-    gate processor_idt, 2, stays_in_nmi
+    gate_of processor_idt, 2, stays_in_nmi
     while_second waits
     send 1, nmi
     wait_until ae, qword [stage], 2
@@ -410,7 +410,7 @@ main:
     finished 1
     call late_ones
     say "NMI in NMI: three are one", [counts]
-    gate processor_idt, 2, counts_nmi
+    gate_of processor_idt, 2, counts_nmi
     while_second disables_apic
     send 1, nmi
     wait_until e, byte [counts + 1], 1

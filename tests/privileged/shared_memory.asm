@@ -81,8 +81,8 @@ shootdown_vector equ 0x31
 
 main:
     start_processors
-    gate processor_idt, shootdown_vector, shoots_down
-    gate processor_idt, 14, page_fault
+    gate_of processor_idt, shootdown_vector, shoots_down
+    gate_of processor_idt, 14, page_fault
 
     ; atomic operations
     call clear

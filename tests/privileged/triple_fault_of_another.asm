@@ -11,7 +11,7 @@
 
 main:
     start_processors
-    gate processor_idt, 3, .breakpoint
+    gate_of processor_idt, 3, .breakpoint
     work 1, .breaks
     finished 1
     say "the other one has its table", [breakpoints]
